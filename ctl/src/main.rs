@@ -1,0 +1,2 @@
+//! Ask, inspect and operate fakd.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What the bytes of a tool argument mean: JSON leaves with positions, paths, hosts and URLs.

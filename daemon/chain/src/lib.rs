@@ -1,0 +1,1 @@
+//! Journal record codec, hash chain, verification; bytes only.

@@ -1,0 +1,1 @@
+//! fakd.toml to validated settings.

@@ -1,0 +1,1 @@
+//! The gRPC service on the Unix socket.

@@ -1,0 +1,2 @@
+//! The agent kernel as a Linux system daemon.
+fn main() {}

@@ -1,0 +1,1 @@
+//! SQLite store of chain records, one writer, group commit.

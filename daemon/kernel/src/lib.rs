@@ -1,0 +1,1 @@
+//! The sans-IO machine: rungs, fold, sessions, rate limits.

@@ -1,0 +1,1 @@
+//! Manifest text to compiled policy; a call to a verdict.

@@ -1,0 +1,1 @@
+//! Every system call fakd makes itself: peer credentials, pidfd, descriptors.

@@ -1,0 +1,1 @@
+//! The fak.v1 gRPC protocol.
