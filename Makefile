@@ -1,0 +1,41 @@
+# The whole loop. `make` lists the targets.
+CARGO ?= cargo
+BIN := target/release
+
+.PHONY: help demo test bench check static fuzz clean
+
+help:
+	@printf '%s\n' \
+	  'make demo    build fakd and fakctl, replay recorded agent sessions through them, verify the journal' \
+	  'make test    everything CI runs' \
+	  'make bench   the numbers in docs/benchmarks.md, measured on this machine' \
+	  'make check   format, lints and the unit tests of what changed: CRATE=fak-policy for one crate' \
+	  'make static  one static fakctl binary (needs the musl target and musl-gcc)' \
+	  'make fuzz    long fuzzing of one parser: TARGET=shell SECONDS_MAX=600 (needs nightly and cargo-fuzz)'
+
+demo:
+	$(CARGO) build --release --locked -p fakd -p fakctl
+	tests/demo/run.sh $(BIN)
+
+test:
+	tests/run.sh
+
+bench:
+	$(CARGO) build --release --locked -p fakd -p fakctl
+	$(CARGO) bench --locked -p fak-args -p fak-shell -p fak-policy -p fak-kernel -p fak-journal
+	$(CARGO) run --release --locked -p fak-bench -- --bin $(BIN)
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked $(if $(CRATE),-p $(CRATE),--workspace) --all-targets -- -D warnings
+	$(CARGO) test --locked $(if $(CRATE),-p $(CRATE),--workspace --lib)
+
+static:
+	$(CARGO) build --release --locked --target x86_64-unknown-linux-musl -p fakctl
+	@ls -l target/x86_64-unknown-linux-musl/release/fakctl
+
+fuzz:
+	cd tests/fuzz/fuzz && cargo +nightly fuzz run $(TARGET) -- -max_total_time=$(or $(SECONDS_MAX),600)
+
+clean:
+	$(CARGO) clean
