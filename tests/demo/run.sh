@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Starts fakd on its embedded defaults in a private directory, replays recorded sessions through it over the
+# Unix socket, asks one question as a script would, and verifies the journal that all of it left behind.
+set -euo pipefail
+bin=$(cd "${1:?usage: run.sh DIRECTORY-OF-BINARIES}" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+home=$(mktemp -d "${TMPDIR:-/tmp}/fak-demo.XXXXXX")
+export XDG_RUNTIME_DIR="$home/run" XDG_STATE_HOME="$home/state" XDG_CONFIG_HOME="$home/config"
+mkdir -m 0700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME" "$XDG_CONFIG_HOME"
+unset FAK_SOCKET
+fakctl="$bin/fakctl"
+
+"$bin/fakd" --user 2>"$home/fakd.log" &
+fakd=$!
+finish() {
+    kill "$fakd" 2>/dev/null || true
+    wait "$fakd" 2>/dev/null || true
+    rm -rf "$home"
+}
+trap finish EXIT
+for _ in $(seq 200); do
+    if "$fakctl" status --json >/dev/null 2>&1; then break; fi
+    if ! kill -0 "$fakd" 2>/dev/null; then cat "$home/fakd.log" >&2; exit 1; fi
+    sleep 0.02
+done
+
+for session in "$here"/*-injection.json; do
+    echo
+    "$fakctl" run --expect --trace "$session"
+done
+
+echo
+echo "A script asks:  fakctl adjudicate Bash --args '{\"command\":\"rm -rf build\"}' && run-it"
+cd "$home"
+if "$fakctl" adjudicate Bash --args '{"command":"rm -rf build"}'; then echo "  -> run-it runs"; fi
+echo "and:            fakctl adjudicate Bash --args '{\"command\":\"rm -rf ~\"}' && run-it"
+"$fakctl" adjudicate Bash --args '{"command":"rm -rf ~"}' || echo "  -> run-it does not run (exit $?)"
+
+echo
+"$fakctl" status
+echo
+kill -TERM "$fakd"
+wait "$fakd" || true
+echo "fakd has stopped; verifying the journal it left:"
+"$fakctl" audit verify "$XDG_STATE_HOME/fak/journal.db"
