@@ -100,6 +100,23 @@ pub fn render(problems: &[Diagnostic]) -> String {
     text
 }
 
+/// Policy text as it may stand in a message: one line, at most 80 characters, nothing invisible.
+pub(crate) fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let mut out = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == CHARS_MAX {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\'' | '"' | '\\' => out.push(c),
+            _ => out.extend(c.escape_debug()),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

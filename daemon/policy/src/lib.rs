@@ -3,6 +3,11 @@
 #![forbid(unsafe_code)]
 
 pub mod diagnostic;
+mod dump;
+pub mod load;
 pub mod manifest;
+mod node;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use dump::dump;
+pub use load::{Format, load};

@@ -1,0 +1,171 @@
+//! The keys of every object of a manifest, and the words of every closed list.
+//!
+//! These tables are the schema's vocabulary; a test holds the published JSON Schema to them.
+
+use fak_types::{Posture, Reason, SourceClass};
+
+use crate::manifest::{Access, AddressClass, RateKey};
+
+/// Keys of the manifest itself, in canonical order.
+pub(crate) const MANIFEST: &[&str] = &[
+    "version",
+    "name",
+    "bind",
+    "posture",
+    "allow",
+    "allow_prefix",
+    "deny",
+    "self_modify_globs",
+    "redact_fields",
+    "shell",
+    "arg_rules",
+    "rate_limit",
+    "safe_sinks",
+    "sources",
+    "lint_writes",
+];
+
+/// Keys of `bind`.
+pub(crate) const BIND: &[&str] = &["uids", "gids", "keys"];
+
+/// Keys of an entry of `shell`.
+pub(crate) const SHELL: &[&str] = &["tool", "arg"];
+
+/// Keys of an entry of `arg_rules` beside its matcher.
+pub(crate) const RULE: &[&str] = &["name", "tool", "arg", "reason", "verdict", "hint", "required"];
+
+/// The matchers: a rule has exactly one.
+pub(crate) const MATCHERS: &[&str] = &[
+    "deny_regex",
+    "allow_glob",
+    "max_bytes",
+    "max_len",
+    "range",
+    "one_of",
+    "path",
+    "host",
+    "url",
+    "schema",
+    "argv",
+];
+
+/// Keys of `range`.
+pub(crate) const RANGE: &[&str] = &["min", "max"];
+
+/// Keys of `path`.
+pub(crate) const PATH: &[&str] = &["roots", "deny", "access"];
+
+/// Keys of `host` and `url`.
+pub(crate) const HOST: &[&str] = &["allow", "deny", "deny_classes", "schemes", "ports", "userinfo"];
+
+/// Keys of `argv`.
+pub(crate) const ARGV: &[&str] = &[
+    "program",
+    "sub",
+    "sub2",
+    "any_flag",
+    "all_flags",
+    "unless_flag",
+    "any_operand",
+    "unless_operand",
+    "min_operands",
+    "max_operands",
+    "any_setting",
+    "unless_setting",
+    "foreground",
+];
+
+/// Keys of a quota.
+pub(crate) const RATE: &[&str] = &["max_calls", "max_cost", "key", "retry_after_ms", "window_ms"];
+
+/// The reasons a rule may give: all twelve, never `NONE`.
+pub(crate) fn reasons() -> Vec<&'static str> {
+    Reason::ALL.into_iter().filter(|reason| *reason != Reason::None).map(Reason::as_str).collect()
+}
+
+/// Reads a reason a rule may give.
+pub(crate) fn reason(text: &str) -> Option<Reason> {
+    Reason::parse(text).filter(|reason| *reason != Reason::None)
+}
+
+/// The postures.
+pub(crate) fn postures() -> Vec<&'static str> {
+    Posture::ALL.iter().map(|word| word.as_str()).collect()
+}
+
+/// The provenance classes.
+pub(crate) fn sources() -> Vec<&'static str> {
+    SourceClass::ALL.iter().map(|word| word.as_str()).collect()
+}
+
+/// The address classes.
+pub(crate) fn address_classes() -> Vec<&'static str> {
+    AddressClass::ALL.into_iter().map(AddressClass::as_str).collect()
+}
+
+/// The verdicts a rule may give.
+pub(crate) const VERDICTS: &[&str] = &["DENY", "REQUIRE_WITNESS"];
+
+impl Access {
+    /// Every access.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
+
+    /// The spelling in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Reads the spelling in manifests.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|access| access.as_str() == text)
+    }
+}
+
+impl RateKey {
+    /// Every key.
+    pub const ALL: [Self; 4] = [Self::Trace, Self::Tool, Self::Principal, Self::Global];
+
+    /// The spelling in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Tool => "tool",
+            Self::Principal => "principal",
+            Self::Global => "global",
+        }
+    }
+
+    /// Reads the spelling in manifests.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.as_str() == text)
+    }
+}
+
+/// `a, b or c`.
+pub(crate) fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => format!("`{one}`"),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(|word| format!("`{word}`")).collect();
+            format!("{} or `{last}`", first.join(", "))
+        }
+    }
+}
+
+/// The word nearest to `text`, when it is near enough to be a slip of the pen.
+pub(crate) fn nearest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
+    let text: String = plain(text).chars().take(64).collect();
+    let distance = |word: &str| strsim::osa_distance(&text, &plain(word));
+    let near = |word: &&str| distance(word) <= (word.len() / 3).max(1);
+    words.iter().copied().filter(near).min_by_key(|word| distance(word))
+}
