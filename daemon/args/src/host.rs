@@ -174,7 +174,9 @@ impl HostPattern {
     /// # Errors
     /// [`HostPatternError`] when the text has another form.
     pub fn parse(text: &str) -> Result<Self, HostPatternError> {
-        Ok(Self { text: text.to_owned() })
+        Ok(Self {
+            text: text.to_owned(),
+        })
     }
 
     /// The pattern as it was written.

@@ -59,7 +59,9 @@ impl PathGlob {
     /// # Errors
     /// [`GlobError`] when the glob has no meaning.
     pub fn new(glob: &str, _fold_case: bool) -> Result<Self, GlobError> {
-        Ok(Self { text: glob.to_owned() })
+        Ok(Self {
+            text: glob.to_owned(),
+        })
     }
 
     /// The glob as it was written.
@@ -91,7 +93,9 @@ impl Fragment {
     /// Compiles a fragment.
     #[must_use]
     pub fn new(fragment: &str) -> Self {
-        Self { text: fragment.to_owned() }
+        Self {
+            text: fragment.to_owned(),
+        }
     }
 
     /// The fragment as it was written.
