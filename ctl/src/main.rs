@@ -1,2 +1,9 @@
-//! Ask, inspect and operate fakd.
-fn main() {}
+//! The program; everything is in the library, which the packaging tools read too.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fakctl::main()
+}
