@@ -1,1 +1,3 @@
+//! Durable rows per second, the latency of one append, verified rows per second.
+
 fn main() {}

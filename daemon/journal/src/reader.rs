@@ -1,0 +1,487 @@
+//! Reading without writing.
+//!
+//! A reader opens the file read-only. Beside a running daemon it shares the daemon's write-ahead log; on
+//! a copy, or on media nobody can write, it does without the shared-memory file SQLite would otherwise
+//! want to make. Rows are fetched in short transactions, so that the longest export does not hold back
+//! the daemon's checkpoints.
+
+use std::{
+    cell::Cell,
+    fs,
+    io::{self, Write},
+    ops::ControlFlow,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use fak_chain::{DecodeError, Fault, Head, Problem, Record, Verifier, decode};
+use fak_types::Digest;
+use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
+
+use crate::{
+    error::{ReadError, Trouble},
+    schema::{self, FORMAT, FileKind},
+    store::harden,
+};
+
+/// Rows to one read transaction.
+const BATCH_ROWS: usize = 4096;
+
+/// A row as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub seq: u64,
+    /// Its body: the record's canonical bytes.
+    pub body: Vec<u8>,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+impl Row {
+    /// The record in the body.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the body is not a record of this version.
+    pub fn record(&self) -> Result<Record, DecodeError> {
+        decode(&self.body)
+    }
+
+    /// The row as one line of JSON, without the line feed:
+    /// `{"seq":1,"hash":"sha256:...","record":{...}}`, the record's bytes as they are.
+    #[must_use]
+    pub fn to_line(&self) -> Vec<u8> {
+        line(self.seq, &self.hash, &self.body)
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How many rows are good, counted from the first.
+    pub rows: u64,
+    /// The last good row.
+    pub head: Head,
+    /// The first bad row; `None` when the journal is sound.
+    pub fault: Option<Fault>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// Whether every row is good.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.fault.is_none()
+    }
+
+    /// How many rows were verified in a second.
+    #[must_use]
+    pub fn rows_per_second(&self) -> u64 {
+        let micros = self.took.as_micros().max(1);
+        u64::try_from(u128::from(self.rows) * 1_000_000 / micros).unwrap_or(u64::MAX)
+    }
+}
+
+/// Verifies the journal at `path`, the live file or a copy.
+///
+/// # Errors
+/// [`ReadError`] when there is no journal there or it cannot be opened. A bad row is no error: it is in
+/// the report.
+pub fn verify(path: impl AsRef<Path>) -> Result<Report, ReadError> {
+    Reader::open(path)?.verify(None)
+}
+
+/// A journal that is open for reading.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    path: PathBuf,
+}
+
+/// A row where the database holds it.
+struct RawRow<'a> {
+    seq: i64,
+    body: &'a [u8],
+    hash: &'a [u8],
+}
+
+impl Reader {
+    /// Opens the journal at `path` read-only.
+    ///
+    /// # Errors
+    /// [`ReadError`]: `Missing` when there is no such file, `NotAJournal`, `TooNew`, or the storage's
+    /// refusal.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        let path = path.as_ref();
+        let meta = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                ReadError::Missing { path: path.into() }
+            }
+            _ => Trouble::io(path, &error).into(),
+        })?;
+        let foreign = |why| {
+            Err(ReadError::NotAJournal {
+                path: path.into(),
+                why,
+            })
+        };
+        if !meta.is_file() {
+            return foreign("it is not a file");
+        }
+        if meta.len() == 0 {
+            return foreign("it is empty");
+        }
+        let (conn, kind) = Self::connect(path)?;
+        match kind {
+            FileKind::Journal(_) => Ok(Self {
+                conn,
+                path: path.into(),
+            }),
+            FileKind::TooNew(found) => Err(ReadError::TooNew {
+                path: path.into(),
+                found,
+                known: FORMAT,
+            }),
+            FileKind::Blank => foreign("it is a database without tables"),
+            FileKind::Foreign(why) => foreign(why),
+        }
+    }
+
+    /// Opens the file as what it seems to be: live, then without its shared memory.
+    fn connect(path: &Path) -> Result<(Connection, FileKind), ReadError> {
+        let attempt = |uri: &str, alone: bool| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            let conn = Connection::open_with_flags(uri, flags)?;
+            harden(&conn)?;
+            if alone {
+                // With an exclusive lock the log's index lives in this process; the lock itself is
+                // nothing, by the name of the VFS.
+                conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            }
+            let kind = schema::kind_of(&conn)?;
+            Ok::<_, rusqlite::Error>((conn, kind))
+        };
+        let uri = file_uri(path);
+        let failure = match attempt(&format!("{uri}?mode=ro"), false) {
+            Ok(open) => return Ok(open),
+            Err(failure) => failure,
+        };
+        // Read-only media: no shared memory can be made there, and nobody writes there either.
+        let offline = match failure.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly) => {
+                if log_is_empty(path) {
+                    attempt(&format!("{uri}?mode=ro&immutable=1"), false)
+                } else {
+                    attempt(&format!("{uri}?mode=ro&vfs=unix-none"), true)
+                }
+            }
+            Some(rusqlite::ErrorCode::NotADatabase) => {
+                let why = "it is not a database";
+                return Err(ReadError::NotAJournal {
+                    path: path.into(),
+                    why,
+                });
+            }
+            _ => Err(failure),
+        };
+        offline.map_err(|error| Trouble::sqlite(path, &error).into())
+    }
+
+    /// The last row; [`Head::EMPTY`] when there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`] when it cannot be read.
+    pub fn head(&self) -> Result<Head, ReadError> {
+        let last = self.last(1)?;
+        Ok(last.first().map_or(Head::EMPTY, |row| Head {
+            seq: row.seq,
+            hash: row.hash,
+        }))
+    }
+
+    /// At most `limit` rows from number `from_seq` on, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`] when one of them cannot be read.
+    pub fn rows(&self, from_seq: u64, limit: usize) -> Result<Vec<Row>, ReadError> {
+        let sql = "SELECT seq, body, hash FROM records WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+        self.collect(sql, params![bound(from_seq), count(limit)])
+    }
+
+    /// The last `limit` rows, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`] when one of them cannot be read.
+    pub fn last(&self, limit: usize) -> Result<Vec<Row>, ReadError> {
+        let sql = "SELECT seq, body, hash FROM records ORDER BY seq DESC LIMIT ?1";
+        let mut rows = self.collect(sql, params![count(limit)])?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// At most `limit` rows of one trace from number `from_seq` on, in order, by the index.
+    ///
+    /// The index is derived data: a row that was taken out of it by hand is not found here, and
+    /// [`Reader::check_file`] says so.
+    ///
+    /// # Errors
+    /// [`ReadError`] when one of them cannot be read.
+    pub fn trace(&self, trace: &str, from_seq: u64, limit: usize) -> Result<Vec<Row>, ReadError> {
+        let sql = "SELECT seq, body, hash FROM records WHERE json_extract(body, '$.trace') = ?1 \
+            AND seq >= ?2 ORDER BY seq LIMIT ?3";
+        self.collect(sql, params![trace, bound(from_seq), count(limit)])
+    }
+
+    /// Folds the records from number `from_seq` on, in order, over what is on disk when it begins.
+    ///
+    /// # Errors
+    /// [`ReadError`] at the first row that cannot be read or is not a record. Hashes are not looked at:
+    /// that is [`Reader::verify`].
+    pub fn fold<T>(
+        &self,
+        from_seq: u64,
+        start: T,
+        mut step: impl FnMut(T, Record) -> T,
+    ) -> Result<T, ReadError> {
+        let mut folded = Some(start);
+        self.for_each(from_seq, |raw| {
+            let record =
+                decode(raw.body).map_err(|error| self.bad(raw.seq, Problem::Body(error)))?;
+            folded = folded.take().map(|sum| step(sum, record));
+            Ok(())
+        })?;
+        folded.ok_or_else(|| ReadError::Output("a fold was cut short".into()))
+    }
+
+    /// Writes the rows from number `from_seq` on as lines of JSON, as [`Row::to_line`]; yields how many.
+    ///
+    /// # Errors
+    /// [`ReadError`] at the first row that cannot be read, or when `out` refuses.
+    pub fn export(&self, from_seq: u64, mut out: impl Write) -> Result<u64, ReadError> {
+        let refused = |error: io::Error| ReadError::Output(error.to_string());
+        let mut rows = 0;
+        self.for_each(from_seq, |raw| {
+            let row = self.own(&raw)?;
+            let mut line = row.to_line();
+            line.push(b'\n');
+            rows += 1;
+            out.write_all(&line).map_err(refused)
+        })?;
+        out.flush().map_err(refused)?;
+        Ok(rows)
+    }
+
+    /// Verifies every row that is on disk when it begins, and that `kept`, a head that was kept
+    /// elsewhere, is among them.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the storage refuses. A bad row, a page that cannot be read included, is no
+    /// error: it is in the report.
+    pub fn verify(&self, kept: Option<Head>) -> Result<Report, ReadError> {
+        let begun = Instant::now();
+        let mut verifier = Verifier::new();
+        if let Some(kept) = kept {
+            verifier = verifier.expecting(kept);
+        }
+        let fault = Cell::new(None);
+        let walked = self.walk(i64::MIN, self.last_seq(), &mut |raw| {
+            let seq = u64::try_from(raw.seq).unwrap_or(0);
+            match verifier.feed(seq, raw.body, raw.hash) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(found) => {
+                    fault.set(Some(found));
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        let fault = match (walked, fault.into_inner()) {
+            (_, Some(fault)) => Some(fault),
+            (Err(error), None) => match Trouble::sqlite(&self.path, &error) {
+                Trouble {
+                    kind: crate::TroubleKind::Damaged,
+                    detail,
+                    ..
+                } => Some(verifier.unreadable(detail)),
+                trouble => return Err(trouble.into()),
+            },
+            (Ok(()), None) => verifier.finish().err(),
+        };
+        Ok(Report {
+            rows: verifier.rows(),
+            head: verifier.head(),
+            fault,
+            took: begun.elapsed(),
+        })
+    }
+
+    /// Has SQLite check the whole file, indices included; yields its complaints, none for a sound file.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the storage refuses.
+    pub fn check_file(&self) -> Result<Vec<String>, ReadError> {
+        let complaints = || {
+            let mut check = self.conn.prepare("PRAGMA integrity_check")?;
+            check
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<Vec<String>, _>>()
+        };
+        match complaints() {
+            Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+            Err(error) => Err(self.storage(&error)),
+        }
+    }
+}
+
+impl Reader {
+    fn storage(&self, error: &rusqlite::Error) -> ReadError {
+        Trouble::sqlite(&self.path, error).into()
+    }
+
+    fn bad(&self, seq: i64, problem: Problem) -> ReadError {
+        let seq = u64::try_from(seq).unwrap_or(0);
+        ReadError::Row {
+            path: self.path.clone(),
+            fault: Fault { seq, problem },
+        }
+    }
+
+    fn own(&self, raw: &RawRow<'_>) -> Result<Row, ReadError> {
+        let hash = <[u8; 32]>::try_from(raw.hash).map_err(|_| {
+            self.bad(
+                raw.seq,
+                Problem::HashLength {
+                    bytes: raw.hash.len(),
+                },
+            )
+        })?;
+        let seq = u64::try_from(raw.seq).unwrap_or(0);
+        Ok(Row {
+            seq,
+            body: raw.body.to_vec(),
+            hash: Digest(hash),
+        })
+    }
+
+    fn collect(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Row>, ReadError> {
+        let fetch = || {
+            let mut found = Vec::new();
+            let mut select = self.conn.prepare_cached(sql)?;
+            let mut rows = select.query(values)?;
+            while let Some(row) = rows.next()? {
+                found.push(self.own(&raw(row)?));
+            }
+            Ok(found)
+        };
+        fetch()
+            .map_err(|error: rusqlite::Error| self.storage(&error))?
+            .into_iter()
+            .collect()
+    }
+
+    /// The number rows are read up to, so that a busy daemon cannot make reading endless.
+    fn last_seq(&self) -> i64 {
+        let last = self
+            .conn
+            .query_row("SELECT max(seq) FROM records", [], |row| row.get(0));
+        // Where this cannot be read the rows cannot either, and they name the place.
+        last.ok().flatten().unwrap_or(i64::MAX)
+    }
+
+    fn for_each(
+        &self,
+        from_seq: u64,
+        mut step: impl FnMut(RawRow<'_>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let mut outcome = Ok(());
+        let walked = self.walk(bound(from_seq), self.last_seq(), &mut |raw| {
+            outcome = step(raw);
+            if outcome.is_ok() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        outcome?;
+        walked.map_err(|error| self.storage(&error))
+    }
+
+    fn walk(
+        &self,
+        from: i64,
+        to: i64,
+        step: &mut dyn FnMut(RawRow<'_>) -> ControlFlow<()>,
+    ) -> rusqlite::Result<()> {
+        let mut select = self.conn.prepare_cached(
+            "SELECT seq, body, hash FROM records WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3",
+        )?;
+        let mut from = from;
+        loop {
+            let mut rows = select.query(params![from, to, count(BATCH_ROWS)])?;
+            let mut fetched = 0;
+            while let Some(row) = rows.next()? {
+                let raw = raw(row)?;
+                fetched += 1;
+                from = raw.seq;
+                if step(raw).is_break() {
+                    return Ok(());
+                }
+            }
+            if fetched < BATCH_ROWS || from == i64::MAX {
+                return Ok(());
+            }
+            from += 1;
+        }
+    }
+}
+
+fn raw<'a>(row: &'a rusqlite::Row<'_>) -> rusqlite::Result<RawRow<'a>> {
+    // A column of another type than the table's is damage, and reads as no bytes: no hash fits those.
+    let bytes = |value: ValueRef<'a>| match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        _ => &[],
+    };
+    Ok(RawRow {
+        seq: row.get(0)?,
+        body: bytes(row.get_ref(1)?),
+        hash: bytes(row.get_ref(2)?),
+    })
+}
+
+fn line(seq: u64, hash: &Digest, body: &[u8]) -> Vec<u8> {
+    let mut line = format!("{{\"seq\":{seq},\"hash\":\"{hash}\",\"record\":").into_bytes();
+    line.extend_from_slice(body);
+    line.push(b'}');
+    line
+}
+
+fn bound(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn log_is_empty(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(PathBuf::from(log)).map_or(true, |meta| meta.len() == 0)
+}
+
+/// The path as SQLite's `file:` form; bytes that mean something there are escaped.
+fn file_uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
+}
