@@ -1,28 +1,48 @@
 //! URLs and hosts in every spelling programs accept, and the class of the address they name.
+//!
+//! Browsers (the WHATWG URL standard), curl, C libraries (`inet_aton`) and language runtimes read odd
+//! texts differently. Where they agree the reader says what they say; where they may not, it reports the
+//! reading of the WHATWG standard and names the difference in [`Place::suspicious`], so that a policy can
+//! refuse instead of guessing which program will read the text. Nothing is resolved: a name's class is
+//! what its spelling tells, and the address it resolves to is for whoever connects to judge.
+
+mod class;
+mod leaf;
+mod names;
+mod parse;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod v4;
 
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
 };
 
+pub use leaf::looks_like_destination;
+pub use parse::{parse_host, parse_url};
+pub use pattern::{HostPattern, HostPatternError};
+
 /// Where an address or name leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressClass {
-    /// The open internet.
+    /// The open internet, as far as the spelling tells.
     Public,
     /// This machine.
     Loopback,
-    /// A private network.
+    /// A private network: RFC 1918, carrier-grade NAT, unique local, names that only a private resolver
+    /// knows, and names without a dot.
     Private,
     /// The local link.
     LinkLocal,
-    /// A cloud's instance metadata service: credentials without a password.
+    /// A cloud's instance metadata service: credentials for whoever asks.
     Metadata,
     /// No particular address; most systems connect to this machine.
     Unspecified,
     /// Many machines.
     Multicast,
-    /// Set aside; no ordinary machine answers there.
+    /// Set aside for documents, tests, protocols or the future.
     Reserved,
 }
 
@@ -70,19 +90,35 @@ impl fmt::Display for AddressClass {
 /// A host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// A name: lower-case ASCII (IDNA), without a trailing dot.
+    /// A name: lower-case ASCII (IDNA), without a trailing dot, at most 253 bytes.
     Name(String),
-    /// An IPv4 address.
+    /// An IPv4 address, whatever its spelling was.
     V4(Ipv4Addr),
-    /// An IPv6 address.
+    /// An IPv6 address as written; addresses that carry an IPv4 address stay what they are, see
+    /// [`Host::class`].
     V6(Ipv6Addr),
 }
 
 impl Host {
-    /// Where the host leads, as far as its spelling tells.
+    /// Where the host leads. An IPv6 address that carries an IPv4 address (mapped, compatible,
+    /// translated, NAT64, 6to4, Teredo, ISATAP) has the class of what it carries when that is not public.
     #[must_use]
     pub fn class(&self) -> AddressClass {
-        AddressClass::Reserved
+        match self {
+            Self::Name(name) => names::class(name),
+            Self::V4(address) => class::of_v4(*address),
+            Self::V6(address) => class::of_v6(*address),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.pad(name),
+            Self::V4(address) => address.fmt(f),
+            Self::V6(address) => write!(f, "[{address}]"),
+        }
     }
 }
 
@@ -95,21 +131,23 @@ pub struct Place {
     pub host: Host,
     /// The port, when the text has one.
     pub port: Option<u16>,
-    /// The text holds `user@` or `user:password@`.
+    /// The text holds `user@` or `user:password@`. A bare login name of ssh, sftp, rsync and git is not
+    /// counted: there it is part of the address, as in `git@github.com:owner/repository`.
     pub userinfo: bool,
-    /// Why programs may read the text differently; `None` when they will not.
+    /// Why programs may read the text differently; `None` when they agree.
     pub suspicious: Option<&'static str>,
 }
 
-/// Why a text names no network place.
+/// Why a text names no network place. Never holds any of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum PlaceError {
     /// Nothing there.
     Empty,
-    /// A scheme that names no host, or a URL without one.
+    /// Longer than any host or URL a program accepts.
+    TooLong,
+    /// A scheme that names no host (`data:`, `mailto:`, `file:///`), or a path.
     NoHost,
-    /// The host has no meaning any resolver would accept.
+    /// The host is neither a name nor an address.
     BadHost,
     /// The port is not a number from 0 to 65535.
     BadPort,
@@ -119,75 +157,12 @@ impl fmt::Display for PlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "empty",
+            Self::TooLong => "longer than any program accepts",
             Self::NoHost => "names no host",
-            Self::BadHost => "not a host name or address",
+            Self::BadHost => "neither a host name nor an address",
             Self::BadPort => "the port is not a number from 0 to 65535",
         })
     }
 }
 
 impl std::error::Error for PlaceError {}
-
-/// Reads an absolute URL, `//host/path`, or `host:port/path`.
-///
-/// # Errors
-/// [`PlaceError`] when no host can be read.
-pub fn parse_url(_text: &str) -> Result<Place, PlaceError> {
-    Err(PlaceError::BadHost)
-}
-
-/// Reads a host, `host:port` or `[v6]:port`.
-///
-/// # Errors
-/// [`PlaceError`] when no host can be read.
-pub fn parse_host(_text: &str) -> Result<Place, PlaceError> {
-    Err(PlaceError::BadHost)
-}
-
-/// Whether a text taken by itself is a destination: an address, `host:port` or a URL.
-#[must_use]
-pub fn looks_like_destination(_text: &str) -> bool {
-    true
-}
-
-/// A set of hosts: exact, `*.suffix`, or a CIDR.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPattern {
-    text: String,
-}
-
-/// Why a host pattern was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostPatternError(&'static str);
-
-impl fmt::Display for HostPatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for HostPatternError {}
-
-impl HostPattern {
-    /// Reads a pattern.
-    ///
-    /// # Errors
-    /// [`HostPatternError`] when the text has another form.
-    pub fn parse(text: &str) -> Result<Self, HostPatternError> {
-        Ok(Self {
-            text: text.to_owned(),
-        })
-    }
-
-    /// The pattern as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether the host belongs to the set.
-    #[must_use]
-    pub fn matches(&self, _host: &Host) -> bool {
-        false
-    }
-}

@@ -1,0 +1,5 @@
+//! Measures reading of arguments, paths and hosts.
+
+fn main() {
+    divan::main();
+}
