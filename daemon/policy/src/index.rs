@@ -1,0 +1,186 @@
+//! Which rules concern a tool: found by one hash, whatever the size of the policy.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::names;
+
+/// What a tool pattern of a rule names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ToolPattern {
+    /// One tool, lower-cased.
+    Exact(String),
+    /// Tools beginning so, lower-cased.
+    Prefix(String),
+    /// Every tool.
+    Any,
+}
+
+impl ToolPattern {
+    /// Reads `Bash`, `mcp__*`, `*`. Restrictions compare without regard to ASCII case.
+    pub(crate) fn parse(text: &str) -> Self {
+        let lower = text.to_ascii_lowercase();
+        match lower.strip_suffix('*') {
+            Some("") => Self::Any,
+            Some(prefix) => Self::Prefix(prefix.to_owned()),
+            None => Self::Exact(lower),
+        }
+    }
+}
+
+/// Everything a policy holds for one tool, as positions in the policy's tables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    /// Argument rules, in file order.
+    pub(crate) rules: Vec<u32>,
+    /// Declarations of shell arguments, in file order.
+    pub(crate) shell: Vec<u32>,
+    /// The explicit denial.
+    pub(crate) deny: Option<u32>,
+    /// Whether the name says that the tool changes something.
+    pub(crate) write_shaped: bool,
+}
+
+/// From a tool's name to its plan.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    exact: HashMap<Box<str>, Plan>,
+    prefixes: HashMap<Box<str>, Plan>,
+    /// Distinct lengths of the prefixes, ascending.
+    lengths: Vec<usize>,
+    any: Plan,
+}
+
+impl Index {
+    /// Builds the index. `names` are tools that deserve a plan of their own although no rule names
+    /// them: the allow list, so that an allowed call costs one lookup.
+    pub(crate) fn build<'a>(
+        rules: &[ToolPattern],
+        shell: &[ToolPattern],
+        deny: &'a [String],
+        names: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut index = Self::default();
+        for pattern in rules.iter().chain(shell) {
+            match pattern {
+                ToolPattern::Exact(name) => {
+                    drop(index.exact.entry(name.as_str().into()).or_default())
+                }
+                ToolPattern::Prefix(prefix) => {
+                    drop(index.prefixes.entry(prefix.as_str().into()).or_default())
+                }
+                ToolPattern::Any => {}
+            }
+        }
+        for name in deny.iter().map(String::as_str).chain(names) {
+            let plan = index
+                .exact
+                .entry(name.to_ascii_lowercase().into())
+                .or_default();
+            plan.write_shaped |= names::write_shaped(name);
+        }
+        for (place, pattern) in (0_u32..).zip(rules) {
+            index.place(pattern, |plan| plan.rules.push(place));
+        }
+        for (place, pattern) in (0_u32..).zip(shell) {
+            index.place(pattern, |plan| plan.shell.push(place));
+        }
+        for (place, name) in (0_u32..).zip(deny) {
+            if let Some(plan) = index.exact.get_mut(name.to_ascii_lowercase().as_str()) {
+                plan.deny.get_or_insert(place);
+            }
+        }
+        for (name, plan) in &mut index.exact {
+            // The casing that separates words is lost in `name`; the spellings seen above kept it.
+            plan.write_shaped |= names::write_shaped(name);
+        }
+        index.lengths = index.prefixes.keys().map(|prefix| prefix.len()).collect();
+        index.lengths.sort_unstable();
+        index.lengths.dedup();
+        index
+    }
+
+    fn place(&mut self, pattern: &ToolPattern, mut put: impl FnMut(&mut Plan)) {
+        match pattern {
+            ToolPattern::Exact(name) => {
+                if let Some(plan) = self.exact.get_mut(name.as_str()) {
+                    put(plan);
+                }
+            }
+            ToolPattern::Prefix(prefix) => {
+                if let Some(plan) = self.prefixes.get_mut(prefix.as_str()) {
+                    put(plan);
+                }
+                self.exact
+                    .iter_mut()
+                    .filter(|(name, _)| name.starts_with(prefix.as_str()))
+                    .for_each(|(_, plan)| put(plan));
+            }
+            ToolPattern::Any => {
+                put(&mut self.any);
+                self.exact.values_mut().for_each(put);
+            }
+        }
+    }
+
+    /// The plan of a tool. `name` is the caller's spelling, `lower` the same in lower case.
+    pub(crate) fn plan(&self, name: &str, lower: &str) -> Cow<'_, Plan> {
+        if let Some(plan) = self.exact.get(lower) {
+            return Cow::Borrowed(plan);
+        }
+        let mut merged: Option<Plan> = None;
+        for &length in &self.lengths {
+            let Some(plan) = lower
+                .get(..length)
+                .and_then(|prefix| self.prefixes.get(prefix))
+            else {
+                continue;
+            };
+            let merged = merged.get_or_insert_with(|| self.any.clone());
+            merged.rules.extend(&plan.rules);
+            merged.shell.extend(&plan.shell);
+        }
+        let write_shaped = names::write_shaped(name);
+        match merged {
+            None if write_shaped == self.any.write_shaped => Cow::Borrowed(&self.any),
+            None => Cow::Owned(Plan {
+                write_shaped,
+                ..self.any.clone()
+            }),
+            Some(mut plan) => {
+                plan.rules.sort_unstable();
+                plan.shell.sort_unstable();
+                plan.write_shaped = write_shaped;
+                Cow::Owned(plan)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_holds_exact_prefix_and_star_rules_in_file_order() {
+        let rules: Vec<_> = ["mcp__*", "Bash", "*", "mcp__fs__*", "mcp__fs__read"]
+            .map(ToolPattern::parse)
+            .into();
+        let index = Index::build(
+            &rules,
+            &[],
+            &["bash".to_owned()],
+            ["Read", "writeAll"].into_iter(),
+        );
+        assert_eq!(index.plan("BASH", "bash").rules, [1, 2]);
+        assert_eq!(index.plan("bash", "bash").deny, Some(0));
+        assert_eq!(index.plan("Read", "read").rules, [2]);
+        assert_eq!(
+            index.plan("mcp__fs__read", "mcp__fs__read").rules,
+            [0, 2, 3, 4]
+        );
+        assert_eq!(index.plan("mcp__fs__x", "mcp__fs__x").rules, [0, 2, 3]);
+        assert_eq!(index.plan("mcp__x", "mcp__x").rules, [0, 2]);
+        assert_eq!(index.plan("other", "other").rules, [2]);
+        assert!(index.plan("other_write", "other_write").write_shaped);
+    }
+}

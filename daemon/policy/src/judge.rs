@@ -1,0 +1,520 @@
+//! A call to a verdict.
+//!
+//! The rungs stand in a fixed order and a refusal of an earlier one stands: form, explicit denial,
+//! self-modification by path, self-modification in shell text, argument rules, content lint; then the
+//! allow list, without which everything is refused; then redaction. The posture comes last.
+
+pub(crate) mod facts;
+pub(crate) mod guard;
+mod lint_write;
+pub(crate) mod patch;
+mod posture;
+mod redact;
+
+use std::{borrow::Cow, cell::OnceCell, sync::Arc, sync::LazyLock};
+
+use fak_args::{Args, Kind, Limits, Value};
+use fak_shell::Opaque;
+use fak_types::{CallLimits, Reason, ToolCall, Verdict, VerdictKind};
+
+use self::facts::ShellText;
+use crate::{
+    compile::Policy,
+    index::Plan,
+    names,
+    rules::{
+        Check, Finding, Rule, Selected, View,
+        argv::{ANY_PROGRAM, Fit},
+    },
+    spot::Ground,
+    world::World,
+};
+
+/// The names of the rungs, made once: a verdict clones them.
+struct Words {
+    parse: Arc<str>,
+    self_modify: Arc<str>,
+    unresolved: Arc<str>,
+    shell_form: Arc<str>,
+    lint: Arc<str>,
+    redact: Arc<str>,
+    default: Arc<str>,
+    guarded: Arc<str>,
+    form: Arc<str>,
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
+    parse: "parse".into(),
+    self_modify: "self_modify_globs".into(),
+    unresolved: "shell/unresolved".into(),
+    shell_form: "shell/form".into(),
+    lint: "lint_writes".into(),
+    redact: "redact_fields".into(),
+    default: "default".into(),
+    guarded: "reading it is not refused; ask a person to change it".into(),
+    form: "send one JSON object without repeated keys".into(),
+});
+
+/// One call under judgement.
+struct Case<'c> {
+    policy: &'c Policy,
+    tool: &'c str,
+    args: Args<'c>,
+    plan: Cow<'c, Plan>,
+    ground: Ground<'c>,
+    shells: OnceCell<Result<Vec<ShellText<'c>>, &'static str>>,
+}
+
+/// A rung's name and its opinion.
+type Rung = (&'static str, fn(&Case<'_>) -> Option<Verdict>);
+
+/// The rungs that refuse, in order.
+const REFUSING: [Rung; 5] = [
+    ("deny", |case| case.explicit_deny()),
+    ("self_modify", |case| case.self_modify_path()),
+    ("self_modify_shell", |case| case.self_modify_shell()),
+    ("arg_rules", |case| case.argument_rules()),
+    ("lint_writes", |case| case.lint_writes()),
+];
+
+impl Policy {
+    /// Judges a call. Pure: no lock, no clock, no I/O but what `world` does.
+    pub fn adjudicate(&self, call: &ToolCall<'_>, world: &dyn World) -> Verdict {
+        match Case::open(self, call, world) {
+            Ok(case) => posture::apply(self.posture(), case.decide(), || case.plainly_reads()),
+            Err(verdict) => posture::apply(self.posture(), verdict, || false),
+        }
+    }
+
+    /// Judges a call and says what every rung thinks of it, in order. The last entry, `posture`, is
+    /// the verdict [`Policy::adjudicate`] gives.
+    pub fn explain(&self, call: &ToolCall<'_>, world: &dyn World) -> Vec<(String, Verdict)> {
+        let mut opinions = Vec::new();
+        let mut add = |rung: &str, verdict: Option<Verdict>| {
+            opinions.push((
+                rung.to_owned(),
+                verdict.unwrap_or_else(|| Verdict::defer(rung)),
+            ));
+        };
+        match Case::open(self, call, world) {
+            Err(verdict) => add("parse", Some(verdict)),
+            Ok(case) => {
+                add("parse", None);
+                for (name, rung) in REFUSING {
+                    add(name, rung(&case));
+                }
+                add("allow", case.permission());
+                add("redact_fields", case.redaction());
+                if case.permission().is_none() {
+                    add("default", Some(case.default_deny()));
+                }
+            }
+        }
+        add("posture", Some(self.adjudicate(call, world)));
+        opinions
+    }
+}
+
+impl<'c> Case<'c> {
+    /// Reads the call's form.
+    fn open(
+        policy: &'c Policy,
+        call: &'c ToolCall<'c>,
+        world: &'c dyn World,
+    ) -> Result<Self, Verdict> {
+        let malformed = |words: &str| {
+            let verdict = Verdict::deny(Reason::Malformed, Arc::clone(&WORDS.parse), words);
+            Verdict {
+                hint: Some(Arc::clone(&WORDS.form)),
+                ..verdict
+            }
+        };
+        if let Some(problem) = names::name_problem(call.tool) {
+            return Err(Verdict {
+                hint: None,
+                ..malformed(problem)
+            });
+        }
+        let limits = CallLimits::default();
+        let limits = Limits {
+            bytes_max: limits.args_bytes_max,
+            depth_max: limits.depth_max,
+            values_max: limits.values_max,
+        };
+        let args =
+            Args::parse(call.args, &limits).map_err(|problem| malformed(&problem.to_string()))?;
+        let lower: Cow<'_, str> = if call.tool.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(call.tool.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(call.tool)
+        };
+        let plan = policy.index.plan(call.tool, &lower);
+        let ground = Ground {
+            cwd: call.cwd,
+            home: call.home,
+            world,
+        };
+        Ok(Self {
+            policy,
+            tool: call.tool,
+            args,
+            plan,
+            ground,
+            shells: OnceCell::new(),
+        })
+    }
+
+    /// The fold of the rungs, before the posture. A witness asked for does not end the search for a
+    /// refusal, and does not make up for a missing permission.
+    fn decide(&self) -> Verdict {
+        let mut held = None;
+        for (_, rung) in REFUSING {
+            match rung(self) {
+                Some(verdict) if verdict.kind == VerdictKind::Deny => return verdict,
+                Some(verdict) => held = held.or(Some(verdict)),
+                None => {}
+            }
+        }
+        let Some(allowed) = self.permission() else {
+            return self.default_deny();
+        };
+        held.or_else(|| self.redaction()).unwrap_or(allowed)
+    }
+
+    fn explicit_deny(&self) -> Option<Verdict> {
+        let (reason, by) = self.policy.denied.get(self.plan.deny? as usize)?;
+        Some(Verdict::deny(
+            *reason,
+            Arc::clone(by),
+            "the tool is denied by name",
+        ))
+    }
+
+    fn self_modify_path(&self) -> Option<Verdict> {
+        let guard = self.policy.guard.as_ref()?;
+        if !self.plan.write_shaped {
+            return None;
+        }
+        let fragment = guard.in_arguments(self.tool, self.args.root(), &self.ground)?;
+        Some(self_modify(&format!("the call writes to {fragment}")))
+    }
+
+    fn self_modify_shell(&self) -> Option<Verdict> {
+        let guard = self.policy.guard.as_ref()?;
+        let (fragment, at) = self
+            .shells()
+            .ok()?
+            .iter()
+            .find_map(|shell| guard.in_shell(shell, &self.ground))?;
+        Some(self_modify(&format!(
+            "the command writes to {fragment} (byte {at})"
+        )))
+    }
+
+    /// The shell texts of the call, read at first need.
+    fn shells(&self) -> Result<&[ShellText<'c>], &'static str> {
+        let read = self.shells.get_or_init(|| {
+            let mut shells: Vec<ShellText<'c>> = Vec::new();
+            for &place in &self.plan.shell {
+                let selector = self
+                    .policy
+                    .shell
+                    .get(place as usize)
+                    .and_then(|&at| self.policy.selectors.get(at as usize));
+                let Some(selector) = selector else { continue };
+                for value in self.args.select(selector) {
+                    let at = value.span().start;
+                    if value.kind() == Kind::Null
+                        || shells.iter().any(|shell| shell.span.start == at)
+                    {
+                        continue;
+                    }
+                    shells.push(ShellText::read(value, parent_of(self.args.root(), at))?);
+                }
+            }
+            Ok(shells)
+        });
+        match read {
+            Ok(shells) => Ok(shells),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The argument rules, forms of commands included, in file order; then what could not be read.
+    fn argument_rules(&self) -> Option<Verdict> {
+        if self.plan.rules.is_empty() && self.plan.shell.is_empty() {
+            return None;
+        }
+        let shells = match self.shells() {
+            Ok(shells) => shells,
+            Err(problem) => {
+                return Some(Verdict::deny(
+                    Reason::Malformed,
+                    Arc::clone(&WORDS.shell_form),
+                    problem,
+                ));
+            }
+        };
+        let view = View {
+            root: self.args.root(),
+            shells,
+            ground: &self.ground,
+            write_shaped: self.plan.write_shaped,
+            patches: names::patches(self.tool),
+        };
+        let mut found: Vec<(u32, Verdict)> = Vec::new();
+        let mut selected: Vec<(u32, Vec<Selected<'_, '_>>)> = Vec::new();
+        for &place in &self.plan.rules {
+            let Some(rule) = self.policy.rules.get(place as usize) else {
+                continue;
+            };
+            if matches!(rule.check, Check::Argv(_)) {
+                continue;
+            }
+            let known = selected
+                .iter()
+                .position(|(selector, _)| *selector == rule.selector);
+            let known = known.unwrap_or_else(|| {
+                selected.push((rule.selector, self.select(rule)));
+                selected.len() - 1
+            });
+            let values = selected
+                .get(known)
+                .map_or(&[][..], |(_, values)| values.as_slice());
+            if let Some(finding) = rule.judge(values, &view) {
+                let verdict = refusal(rule, finding);
+                let denied = verdict.kind == VerdictKind::Deny;
+                found.push((place, verdict));
+                if denied {
+                    break;
+                }
+            }
+        }
+        let forms = shells.iter().flat_map(|shell| self.forms(shell));
+        found.extend(forms);
+        found.sort_by_key(|(place, verdict)| (verdict.kind != VerdictKind::Deny, *place));
+        let first = found.into_iter().next().map(|(_, verdict)| verdict);
+        match first {
+            Some(verdict) if verdict.kind == VerdictKind::Deny => Some(verdict),
+            held => shells.iter().find_map(unresolved).or(held),
+        }
+    }
+
+    /// The values a rule is about.
+    fn select(&self, rule: &Rule) -> Vec<Selected<'_, 'c>> {
+        if rule.every_leaf {
+            let mut leaves = Vec::new();
+            collect_leaves(self.args.root(), false, &mut leaves);
+            return leaves;
+        }
+        let Some(selector) = self.policy.selectors.get(rule.selector as usize) else {
+            return Vec::new();
+        };
+        self.args
+            .select(selector)
+            .into_iter()
+            .map(|value| Selected {
+                value,
+                content: false,
+            })
+            .collect()
+    }
+
+    /// The rules about forms that one of the text's commands has: the first of each kind of verdict.
+    fn forms(&self, shell: &ShellText<'_>) -> Vec<(u32, Verdict)> {
+        let mut found: Vec<(u32, Verdict)> = Vec::new();
+        for command in &shell.script.commands {
+            let own = self
+                .policy
+                .forms
+                .get(&command.program)
+                .map_or(&[][..], Vec::as_slice);
+            let any = self
+                .policy
+                .forms
+                .get(ANY_PROGRAM)
+                .map_or(&[][..], Vec::as_slice);
+            if own.is_empty() && any.is_empty() {
+                continue;
+            }
+            let options = command.options();
+            for place in own.iter().chain(any) {
+                if self.plan.rules.binary_search(place).is_err()
+                    || found.iter().any(|(known, _)| known == place)
+                {
+                    continue;
+                }
+                let Some(rule) = self.policy.rules.get(*place as usize) else {
+                    continue;
+                };
+                let Check::Argv(form) = &rule.check else {
+                    continue;
+                };
+                if !rule.every_leaf
+                    && !self
+                        .select(rule)
+                        .iter()
+                        .any(|one| one.value.span() == shell.span)
+                {
+                    continue;
+                }
+                let words = match form.fit(command, &options) {
+                    Fit::No => continue,
+                    Fit::Yes => format!("the command at byte {} has the refused form", command.at),
+                    Fit::Possible => {
+                        format!(
+                            "a word of the command at byte {} is computed when it runs and may give it the refused form",
+                            command.at
+                        )
+                    }
+                };
+                found.push((*place, refusal(rule, Finding::Refused(words))));
+            }
+        }
+        found
+    }
+
+    fn lint_writes(&self) -> Option<Verdict> {
+        if !self.policy.lint_writes || !lint_write::writes_whole_files(self.tool) {
+            return None;
+        }
+        let problem = lint_write::problem(self.args.root())?;
+        Some(Verdict::deny(
+            Reason::Malformed,
+            Arc::clone(&WORDS.lint),
+            &problem,
+        ))
+    }
+
+    fn permission(&self) -> Option<Verdict> {
+        self.policy
+            .permits
+            .find(self.tool)
+            .map(|by| Verdict::allow(Arc::clone(by)))
+    }
+
+    fn redaction(&self) -> Option<Verdict> {
+        let edits = redact::edits(self.args.root(), &self.policy.redact);
+        if edits.is_empty() {
+            return None;
+        }
+        Some(Verdict {
+            edits,
+            ..Verdict::of(VerdictKind::Transform, Arc::clone(&WORDS.redact))
+        })
+    }
+
+    fn default_deny(&self) -> Verdict {
+        let hint = match self.policy.permits.near(self.tool) {
+            Some(near) => {
+                Some(format!("names are compared exactly; the profile allows {near}").into())
+            }
+            None => self.policy.permits.unlisted.clone(),
+        };
+        let verdict = Verdict::deny(
+            Reason::DefaultDeny,
+            Arc::clone(&WORDS.default),
+            "no rule allows the tool",
+        );
+        Verdict { hint, ..verdict }
+    }
+
+    /// Whether the call only reads, by its name, and names neither a command nor a path.
+    fn plainly_reads(&self) -> bool {
+        names::read_shaped(self.tool) && !reaches(self.args.root())
+    }
+}
+
+fn self_modify(words: &str) -> Verdict {
+    let verdict = Verdict::deny(Reason::SelfModify, Arc::clone(&WORDS.self_modify), words);
+    Verdict {
+        hint: Some(Arc::clone(&WORDS.guarded)),
+        ..verdict
+    }
+}
+
+/// A rule's finding as a verdict. A value of the wrong kind is a matter of form, whatever the rule says.
+fn refusal(rule: &Rule, finding: Finding) -> Verdict {
+    let (kind, reason, words): (_, _, Cow<'_, str>) = match finding {
+        Finding::Refused(words) => (rule.kind, rule.reason, words.into()),
+        Finding::Malformed(words) => (VerdictKind::Deny, Reason::Malformed, words.into()),
+        Finding::Unreadable(words) => (VerdictKind::Deny, Reason::Malformed, words.into()),
+    };
+    let verdict = Verdict::deny(reason, Arc::clone(&rule.by), &words);
+    Verdict {
+        kind,
+        hint: rule.hint.clone(),
+        ..verdict
+    }
+}
+
+/// What of a shell text could not be read. Code in another language is not a reason by itself: what it
+/// writes and names is judged by the rules.
+fn unresolved(shell: &ShellText<'_>) -> Option<Verdict> {
+    let found = shell
+        .script
+        .unresolved
+        .iter()
+        .find(|found| found.what != Opaque::InlineCode)?;
+    let words = format!("{} (byte {})", found.what, found.at);
+    let verdict = Verdict::deny(Reason::PolicyBlock, Arc::clone(&WORDS.unresolved), &words);
+    Some(Verdict {
+        hint: Some(way_out(found.what).into()),
+        ..verdict
+    })
+}
+
+/// What to write instead.
+const fn way_out(what: Opaque) -> &'static str {
+    match what {
+        Opaque::CommandName => "write the program's name out",
+        Opaque::Eval => "write the command itself instead of text that becomes a command",
+        Opaque::DownloadIntoInterpreter => {
+            "download to a file, read it, and ask a person to run it"
+        }
+        Opaque::StdinIntoInterpreter => {
+            "write the commands out, or put them in a file that can be read first"
+        }
+        Opaque::Syntax => "close every quote and bracket",
+        Opaque::TooLong | Opaque::TooDeep | Opaque::TooMany => {
+            "split the command into several calls"
+        }
+        Opaque::DynamicWrapperArgument => "write out what the wrapper program is to run",
+        Opaque::AliasOrFunctionShadow => "call the program by its own name",
+        Opaque::Encoding => "write the command without invisible characters",
+        Opaque::InlineCode => "put the code in a file",
+    }
+}
+
+/// The object or array that directly holds the value at a byte.
+fn parent_of<'s, 'a>(root: Value<'s, 'a>, at: usize) -> Option<Value<'s, 'a>> {
+    let mut parent = root;
+    loop {
+        let child = parent.items().find(|item| item.span().contains(&at))?;
+        if child.span().start == at {
+            return Some(parent);
+        }
+        parent = child;
+    }
+}
+
+/// Every string leaf, and whether the key above it holds content.
+fn collect_leaves<'s, 'a>(value: Value<'s, 'a>, content: bool, leaves: &mut Vec<Selected<'s, 'a>>) {
+    match value.kind() {
+        Kind::String => leaves.push(Selected { value, content }),
+        Kind::Array => value
+            .items()
+            .for_each(|item| collect_leaves(item, content, leaves)),
+        Kind::Object => value.items().for_each(|item| {
+            let content = item.key().is_some_and(|key| names::content_key(&key));
+            collect_leaves(item, content, leaves);
+        }),
+        _ => {}
+    }
+}
+
+fn reaches(value: Value<'_, '_>) -> bool {
+    value
+        .items()
+        .any(|item| item.key().is_some_and(|key| names::reaching_key(&key)) || reaches(item))
+}

@@ -1,0 +1,270 @@
+//! The form of a simple command.
+
+use fak_shell::{Command, Options, Word};
+
+use super::glob::Glob;
+use crate::manifest::ArgvRule;
+
+/// Among the operands of a rule: an operand that is computed from its beginning.
+const COMPUTED: &str = "$";
+
+/// A rule about every program.
+pub(crate) const ANY_PROGRAM: &str = "*";
+
+/// A compiled [`ArgvRule`].
+#[derive(Debug)]
+pub(crate) struct ArgvCheck {
+    rule: ArgvRule,
+    any_operand: Vec<Glob>,
+    /// `$` is among `any_operand`: an operand of which not even the beginning is known.
+    computed_operand: bool,
+    unless_operand: Vec<Glob>,
+    any_setting: Vec<Setting>,
+    unless_setting: Vec<Setting>,
+}
+
+#[derive(Debug)]
+struct Setting {
+    /// A variable, a `git -c` key, or, with dashes, an option that takes a value.
+    name: String,
+    shape: Glob,
+    value: Glob,
+}
+
+/// Whether a command has the form: certainly, possibly (a word's value is not known), or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fit {
+    /// It has not.
+    No,
+    /// It has, if the words that are not known say so.
+    Possible,
+    /// It has.
+    Yes,
+}
+
+impl Fit {
+    fn of(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
+    }
+}
+
+impl ArgvCheck {
+    /// Compiles the rule. The error names the part and what is wrong with it.
+    pub(crate) fn new(rule: &ArgvRule) -> Result<Self, (String, String)> {
+        if rule.program.is_empty() {
+            return Err((
+                "program".to_owned(),
+                "a form without a program names no command".to_owned(),
+            ));
+        }
+        let settings = |field: &str, texts: &[String]| {
+            let read = texts
+                .iter()
+                .enumerate()
+                .map(|(place, text)| match text.split_once('=') {
+                    Some((name, value)) if !name.is_empty() => Ok(Setting {
+                        name: name.to_owned(),
+                        shape: Glob::new(name),
+                        value: Glob::new(value),
+                    }),
+                    _ => Err((
+                        format!("{field}[{place}]"),
+                        "a setting is written NAME=glob".to_owned(),
+                    )),
+                });
+            read.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            any_operand: rule
+                .any_operand
+                .iter()
+                .map(|text| Glob::folding(text))
+                .collect(),
+            computed_operand: rule.any_operand.iter().any(|text| text == COMPUTED),
+            unless_operand: rule
+                .unless_operand
+                .iter()
+                .map(|text| Glob::new(text))
+                .collect(),
+            any_setting: settings("any_setting", &rule.any_setting)?,
+            unless_setting: settings("unless_setting", &rule.unless_setting)?,
+            rule: rule.clone(),
+        })
+    }
+
+    /// The programs, in the form [`Command::program`] has.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = String> {
+        self.rule.program.iter().map(|program| {
+            let lower = program.to_ascii_lowercase();
+            lower.strip_suffix(".exe").unwrap_or(&lower).to_owned()
+        })
+    }
+
+    /// Whether a command whose program is one of the rule's has the form.
+    pub(crate) fn fit(&self, command: &Command, options: &Options<'_>) -> Fit {
+        let rule = &self.rule;
+        if rule.foreground && command.background {
+            return Fit::No;
+        }
+        let loose = command.argv.iter().skip(1).any(splits);
+        let mut fit = sub_fit(&rule.sub, options.sub()).min(sub_fit(&rule.sub2, options.sub2()));
+        if fit == Fit::No && !(loose && self.sub_is_loose(options)) {
+            return Fit::No;
+        }
+        if fit == Fit::No {
+            fit = Fit::Possible;
+        }
+        fit = fit.min(self.flags_fit(options, loose));
+        if fit == Fit::No {
+            return Fit::No;
+        }
+        fit = fit.min(self.operands_fit(options));
+        if fit == Fit::No {
+            return Fit::No;
+        }
+        fit.min(self.settings_fit(command, options))
+    }
+
+    /// Whether an unquoted expansion stands where the subcommands are looked for: it may hold them all.
+    fn sub_is_loose(&self, options: &Options<'_>) -> bool {
+        let wanted =
+            usize::from(!self.rule.sub.is_empty()) + usize::from(!self.rule.sub2.is_empty());
+        let first_fits = sub_fit(&self.rule.sub, options.sub()) != Fit::No;
+        options
+            .positional
+            .iter()
+            .take(wanted)
+            .enumerate()
+            .any(|(place, word)| splits(word) && (place == 0 || first_fits))
+    }
+
+    fn flags_fit(&self, options: &Options<'_>, loose: bool) -> Fit {
+        let rule = &self.rule;
+        let given = |wanted: &String| options.has(wanted);
+        let missing = Fit::of(loose).min(Fit::Possible);
+        if rule.unless_flag.iter().any(given) {
+            return Fit::No;
+        }
+        let mut fit = Fit::Yes;
+        if !rule.any_flag.is_empty() && !rule.any_flag.iter().any(given) {
+            fit = fit.min(missing);
+        }
+        if !rule.all_flags.iter().all(given) {
+            fit = fit.min(missing);
+        }
+        fit
+    }
+
+    fn operands_fit(&self, options: &Options<'_>) -> Fit {
+        let rule = &self.rule;
+        let skip = if !rule.sub2.is_empty() {
+            2
+        } else {
+            usize::from(!rule.sub.is_empty())
+        };
+        let operands = options.after(skip);
+        let loose = operands.iter().any(|word| splits(word));
+        let count = u32::try_from(operands.len()).unwrap_or(u32::MAX);
+        let mut fit = Fit::Yes;
+        if rule.max_operands.is_some_and(|most| count > most) {
+            return Fit::No;
+        }
+        if rule.min_operands.is_some_and(|least| count < least) {
+            fit = fit.min(Fit::of(loose).min(Fit::Possible));
+        }
+        if operands.iter().any(|word| {
+            !word.opaque
+                && self
+                    .unless_operand
+                    .iter()
+                    .any(|glob| glob.matches(&word.text))
+        }) {
+            return Fit::No;
+        }
+        if !self.any_operand.is_empty() {
+            let best = operands
+                .iter()
+                .map(|word| self.operand_fit(word))
+                .max()
+                .unwrap_or(Fit::No);
+            fit = fit.min(best);
+        }
+        fit
+    }
+
+    fn operand_fit(&self, word: &Word) -> Fit {
+        if word.opaque && self.computed_operand && word.prefix().is_empty() {
+            return Fit::Yes;
+        }
+        if !word.opaque {
+            return Fit::of(self.any_operand.iter().any(|glob| glob.matches(&word.text)));
+        }
+        if splits(word) {
+            return Fit::Possible;
+        }
+        // A quoted expansion is one operand. Only what is written of it counts: else every variable
+        // would be every operand.
+        let prefix = word.prefix();
+        if prefix.is_empty() {
+            return Fit::No;
+        }
+        Fit::of(
+            self.any_operand
+                .iter()
+                .any(|glob| glob.matches_beginning(prefix)),
+        )
+        .min(Fit::Possible)
+    }
+
+    fn settings_fit(&self, command: &Command, options: &Options<'_>) -> Fit {
+        let given = |setting: &Setting| {
+            if setting.name.starts_with('-') {
+                let mut values = options
+                    .flags
+                    .iter()
+                    .filter(|flag| flag.is(&setting.name))
+                    .filter_map(|flag| flag.value);
+                return values
+                    .any(|value| value.word.opaque || setting.value.matches(value.text()));
+            }
+            let assigned = command.assignments.iter().any(|(name, value)| {
+                setting.shape.matches(name) && (value.opaque || setting.value.matches(&value.text))
+            });
+            let configured = |(name, value): &(String, String)| {
+                (setting.shape.matches(name) || setting.name.eq_ignore_ascii_case(name))
+                    && setting.value.matches(value)
+            };
+            assigned || options.settings.iter().any(configured)
+        };
+        if self.unless_setting.iter().any(given) {
+            return Fit::No;
+        }
+        Fit::of(self.any_setting.is_empty() || self.any_setting.iter().any(given))
+    }
+}
+
+/// Whether the shell splits the word's value into words, options among them: the value is not known
+/// and nothing quotes it.
+fn splits(word: &Word) -> bool {
+    word.opaque && !word.quoted
+}
+
+fn sub_fit(wanted: &[String], word: Option<&Word>) -> Fit {
+    if wanted.is_empty() {
+        return Fit::Yes;
+    }
+    let Some(word) = word else { return Fit::No };
+    if word.opaque {
+        let prefix = word.prefix();
+        let could = |sub: &String| {
+            sub.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        return Fit::of(wanted.iter().any(could)).min(Fit::Possible);
+    }
+    Fit::of(
+        wanted
+            .iter()
+            .any(|sub| sub.eq_ignore_ascii_case(&word.text)),
+    )
+}

@@ -1,0 +1,300 @@
+//! Where paths may lie.
+
+use aho_corasick::AhoCorasick;
+use fak_args::{NormalPath, PathGlob, normalize_path, path_within};
+
+use super::meet::globs_meet;
+use crate::{
+    manifest::{Access, PathRule},
+    spot::{Ground, Spot, below_home},
+};
+
+/// Among the roots: places that are only known when a command runs.
+const COMPUTED: &str = "$";
+
+/// A compiled [`PathRule`].
+#[derive(Debug)]
+pub(crate) struct PathCheck {
+    roots: Vec<Root>,
+    deny: GlobList,
+    access: Vec<Access>,
+    /// `$` is among the roots: a path that is computed when a command runs may pass.
+    computed: bool,
+    /// The refusal's words, naming the rule's roots.
+    outside: String,
+}
+
+#[derive(Debug)]
+enum Root {
+    /// Known when the policy is compiled.
+    Fixed(NormalPath),
+    /// The caller's working directory, or a directory below it.
+    Here(String),
+    /// Below the caller's home directory.
+    Home(String),
+}
+
+impl PathCheck {
+    /// Compiles the rule. The error names the part and what is wrong with it.
+    pub(crate) fn new(rule: &PathRule) -> Result<Self, (String, String)> {
+        let mut roots = Vec::new();
+        let mut computed = false;
+        for (place, root) in rule.roots.iter().enumerate() {
+            roots.push(match root.as_str() {
+                COMPUTED => {
+                    computed = true;
+                    continue;
+                }
+                "." => Root::Here(".".to_owned()),
+                "~" => Root::Home("~".to_owned()),
+                text if text.starts_with("~/") => Root::Home(text.to_owned()),
+                text if text.starts_with("./") => Root::Here(text.to_owned()),
+                text if text.starts_with('/') => Root::Fixed(normalize_path(text, None, None)),
+                _ => {
+                    return Err((
+                        format!("roots[{place}]"),
+                        "a root is absolute, `~/...`, `.` or `$`".to_owned(),
+                    ));
+                }
+            });
+        }
+        let plain: Vec<&str> = rule
+            .roots
+            .iter()
+            .map(String::as_str)
+            .filter(|root| *root != COMPUTED)
+            .collect();
+        Ok(Self {
+            roots,
+            computed,
+            deny: GlobList::new(&rule.deny)?,
+            access: rule.access.clone(),
+            outside: format!("the path lies outside {}", plain.join(", ")),
+        })
+    }
+
+    /// Whether the rule governs this kind of touch on shell text.
+    pub(crate) fn governs(&self, access: Access) -> bool {
+        self.access.is_empty() || self.access.contains(&access)
+    }
+
+    /// Whether a path that is not known cannot pass.
+    pub(crate) fn confines(&self) -> bool {
+        !self.roots.is_empty() && !self.computed
+    }
+
+    /// Judges one path; the text when it is refused.
+    pub(crate) fn refuse(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
+        let spot = ground.spot(path);
+        if let Some(why) = spot.lexical.suspicious {
+            return Some(format!("the path cannot be read reliably: {why}"));
+        }
+        if let Some(glob) = self.deny.hit(&spot, ground.home) {
+            return Some(format!("the path is under {glob}"));
+        }
+        (!self.inside(&spot, ground)).then(|| self.outside.clone())
+    }
+
+    /// Judges a leaf that may be a path: like [`PathCheck::refuse`], but a text that no program reads
+    /// as a path in one certain way is taken for something else.
+    pub(crate) fn refuse_plain(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
+        let spot = ground.spot(path);
+        if let Some(glob) = self.deny.hit(&spot, ground.home) {
+            return Some(format!("the path is under {glob}"));
+        }
+        (!self.inside(&spot, ground)).then(|| self.outside.clone())
+    }
+
+    /// The words for a refusal when a denied glob covers the path; where the roots lie does not matter.
+    pub(crate) fn denies(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
+        let glob = self.deny.hit(&ground.spot(path), ground.home)?;
+        Some(format!("the path is under {glob}"))
+    }
+
+    /// Judges a shell glob: every path it can expand to.
+    pub(crate) fn refuse_glob(&self, glob: &str, ground: &Ground<'_>) -> Option<String> {
+        let spot = ground.spot(glob);
+        if let Some(pattern) = self.deny.meets(&spot.lexical, ground.home) {
+            return Some(format!("the pattern reaches {pattern}"));
+        }
+        self.refuse(glob, ground)
+    }
+
+    fn inside(&self, spot: &Spot, ground: &Ground<'_>) -> bool {
+        if self.roots.is_empty() {
+            return true;
+        }
+        self.roots.iter().any(|root| match root {
+            Root::Fixed(root) => within(spot, root, ground),
+            Root::Here(text) => match ground.cwd {
+                Some(cwd) if text == "." => {
+                    within(spot, &normalize_path(cwd, None, ground.home), ground)
+                }
+                Some(_) => within(spot, &normalize_path(text, ground.cwd, ground.home), ground),
+                None => {
+                    let path = &spot.lexical;
+                    !path.absolute && !path.home_unknown && !path.escapes && text == "."
+                }
+            },
+            Root::Home(text) => within(spot, &normalize_path(text, None, ground.home), ground),
+        })
+    }
+}
+
+/// Whether the place lies in the root. Where the machine can see, its answer counts, in both
+/// directions: a link that leads out is out, a link that leads in is in.
+fn within(spot: &Spot, root: &NormalPath, ground: &Ground<'_>) -> bool {
+    match &spot.real {
+        None => path_within(&spot.lexical, root, false),
+        Some(real) => {
+            path_within(real, root, false)
+                || ground.world.real_path(&root.text).is_some_and(|root| {
+                    path_within(real, &normalize_path(&root, None, None), false)
+                })
+        }
+    }
+}
+
+/// Globs of which any may hit, behind one pass over the path's text.
+#[derive(Debug, Default)]
+pub(crate) struct GlobList {
+    globs: Vec<Denied>,
+    /// Finds the globs whose longest literal occurs in the path.
+    literals: Option<AhoCorasick>,
+    /// Globs without a usable literal.
+    always: Vec<usize>,
+    /// The glob of each literal.
+    owners: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Denied {
+    text: String,
+    glob: PathGlob,
+    home: bool,
+}
+
+impl GlobList {
+    fn new(texts: &[String]) -> Result<Self, (String, String)> {
+        let mut list = Self::default();
+        let mut literals = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let (home, pattern) = match text.strip_prefix("~/") {
+                Some(rest) => (true, rest),
+                None => (false, text.as_str()),
+            };
+            let glob = PathGlob::new(pattern, true)
+                .map_err(|problem| (format!("deny[{place}]"), problem.to_string()))?;
+            list.globs.push(Denied {
+                text: text.clone(),
+                glob,
+                home,
+            });
+            match longest_literal(pattern) {
+                Some(literal) => {
+                    literals.push(literal);
+                    list.owners.push(place);
+                }
+                None => list.always.push(place),
+            }
+        }
+        if !literals.is_empty() {
+            list.literals = AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .build(&literals)
+                .ok();
+            if list.literals.is_none() {
+                list.always = (0..list.globs.len()).collect();
+            }
+        }
+        Ok(list)
+    }
+
+    /// The first glob that covers the place.
+    fn hit(&self, spot: &Spot, home: Option<&str>) -> Option<&str> {
+        self.hit_path(&spot.lexical, home)
+            .or_else(|| self.hit_path(spot.real.as_ref()?, home))
+    }
+
+    fn hit_path(&self, path: &NormalPath, home: Option<&str>) -> Option<&str> {
+        let mut below = None;
+        let mut covers = |place: usize| {
+            let denied = self.globs.get(place)?;
+            let hit = if denied.home {
+                let below = below.get_or_insert_with(|| below_home(&path.text, home).map(relative));
+                below
+                    .as_ref()
+                    .is_some_and(|below| denied.glob.covers(below))
+            } else {
+                denied.glob.covers(path)
+            };
+            hit.then_some(denied.text.as_str())
+        };
+        if let Some(text) = self.always.iter().find_map(|&place| covers(place)) {
+            return Some(text);
+        }
+        let mut seen = None;
+        for found in self.literals.as_ref()?.find_overlapping_iter(&path.text) {
+            let owner = self.owners.get(found.pattern().as_usize()).copied()?;
+            if seen == Some(owner) {
+                continue;
+            }
+            seen = Some(owner);
+            if let Some(text) = covers(owner) {
+                return Some(text);
+            }
+        }
+        None
+    }
+
+    /// The first glob that shares a path with a shell glob.
+    fn meets(&self, word: &NormalPath, home: Option<&str>) -> Option<&str> {
+        let below = below_home(&word.text, home);
+        self.globs.iter().find_map(|denied| {
+            let pattern = denied.glob.as_str();
+            let met = match (denied.home, below) {
+                (true, Some(below)) => globs_meet(below, pattern),
+                (true, None) => false,
+                (false, _) => globs_meet(&word.text, pattern),
+            };
+            met.then_some(denied.text.as_str())
+        })
+    }
+}
+
+fn relative(text: &str) -> NormalPath {
+    NormalPath {
+        text: text.to_owned(),
+        absolute: false,
+        escapes: false,
+        home_unknown: false,
+        suspicious: None,
+    }
+}
+
+/// The longest run of plain characters in a glob; alternatives and brackets are skipped whole.
+fn longest_literal(glob: &str) -> Option<String> {
+    let (mut best, mut run) = (String::new(), String::new());
+    let mut depth = 0_u32;
+    let mut close = |run: &mut String| {
+        let text = run.trim_matches('/');
+        if text.len() > best.len() {
+            best = text.to_owned();
+        }
+        run.clear();
+    };
+    for c in glob.chars() {
+        match c {
+            '[' | '{' => {
+                depth += 1;
+                close(&mut run);
+            }
+            ']' | '}' => depth = depth.saturating_sub(1),
+            '*' | '?' | '\\' => close(&mut run),
+            c if depth == 0 => run.push(c),
+            _ => {}
+        }
+    }
+    close(&mut run);
+    (best.len() >= 2).then_some(best)
+}

@@ -1,0 +1,234 @@
+//! Argument rules held against shell text: by what its commands are and do, not by how it is spelled.
+
+use std::collections::HashSet;
+
+use fak_args::looks_like_destination;
+use fak_shell::{Command, EffectKind, Word, code_writes, inline_code};
+use regex::Regex;
+
+use super::{
+    Check, Finding, Rule,
+    path::PathCheck,
+    place::{PlaceCheck, Reading},
+};
+use crate::{
+    judge::facts::{ShellText, Touch, ground as ground_at, path_text},
+    manifest::Access,
+    spot::Ground,
+};
+
+/// Longest literal in inline code that is taken for a path or a destination.
+const LITERAL_BYTES_MAX: usize = 1024;
+
+/// What a check says about shell text.
+pub(super) enum Judged {
+    /// The check is about what commands are and do.
+    Text(Option<Finding>),
+    /// The check is about the value as such.
+    NotText,
+}
+
+impl Rule {
+    pub(super) fn judge_shell(&self, shell: &ShellText<'_>, call: &Ground<'_>) -> Judged {
+        let commands = &shell.script.commands;
+        Judged::Text(match &self.check {
+            Check::DenyRegex(regex) => denied_text(regex, shell),
+            Check::Path(check) => shell
+                .touches()
+                .iter()
+                .find_map(|touch| touched_path(check, shell, touch, call))
+                .or_else(|| {
+                    commands
+                        .iter()
+                        .find_map(|command| code_paths(check, shell, command, call))
+                }),
+            Check::Place(check) => shell
+                .touches()
+                .iter()
+                .filter(|touch| touch.effect.kind == EffectKind::Contact)
+                .find_map(|touch| contacted(check, &touch.effect.target))
+                .or_else(|| {
+                    commands
+                        .iter()
+                        .find_map(|command| code_places(check, command))
+                }),
+            Check::MaxBytes(most) => {
+                let long = shell.text.len() as u64 > *most;
+                long.then(|| Finding::Refused(format!("the text is longer than {most} bytes")))
+            }
+            // Forms of commands are found through an index over the programs, not rule by rule.
+            Check::Argv(_) => None,
+            _ => return Judged::NotText,
+        })
+    }
+}
+
+fn denied_text(regex: &Regex, shell: &ShellText<'_>) -> Option<Finding> {
+    if regex.is_match(&shell.text) {
+        return Some(Finding::Refused(
+            "the text matches a denied pattern".to_owned(),
+        ));
+    }
+    let hit = shell
+        .script
+        .commands
+        .iter()
+        .find(|command| regex.is_match(&command.line()))?;
+    Some(Finding::Refused(format!(
+        "the command at byte {} matches a denied pattern",
+        hit.at
+    )))
+}
+
+fn access_of(kind: EffectKind) -> Option<Access> {
+    match kind {
+        EffectKind::Read => Some(Access::Read),
+        EffectKind::Write => Some(Access::Write),
+        EffectKind::Delete => Some(Access::Delete),
+        EffectKind::Contact | EffectKind::Execute => None,
+    }
+}
+
+fn touched_path(
+    check: &PathCheck,
+    shell: &ShellText<'_>,
+    touch: &Touch,
+    call: &Ground<'_>,
+) -> Option<Finding> {
+    let access = access_of(touch.effect.kind)?;
+    let command = shell.command(touch)?;
+    if !check.governs(access) || command.remote || command.contained {
+        return None;
+    }
+    let word = &touch.effect.target;
+    let refused = |words: String| Some(Finding::Refused(format!("{words} (byte {})", word.at)));
+    for directory in shell.directories(command, call.cwd) {
+        if directory.is_none() && call.cwd.is_some() && check.confines() && !is_rooted(word) {
+            return refused(
+                "the directory the command runs in is computed when it runs".to_owned(),
+            );
+        }
+        let ground = ground_at(directory.as_deref(), call.home, call.world);
+        let words = if word.opaque {
+            opaque_path(check, word, &ground)
+        } else if word.glob {
+            check.refuse_glob(&path_text(word), &ground)
+        } else {
+            check.refuse(&path_text(word), &ground)
+        };
+        if let Some(words) = words {
+            return refused(words);
+        }
+    }
+    None
+}
+
+/// Whether the word says by itself where it leads.
+fn is_rooted(word: &Word) -> bool {
+    word.text.starts_with('/') || word.tilde
+}
+
+/// A path of which only a beginning is known. What may lie anywhere is outside of every confinement.
+fn opaque_path(check: &PathCheck, word: &Word, ground: &Ground<'_>) -> Option<String> {
+    let prefix = word.prefix();
+    let known = prefix
+        .rfind('/')
+        .and_then(|slash| prefix.get(..=slash))
+        .filter(|known| !known.is_empty());
+    match known {
+        Some(known) => check.refuse(known, ground),
+        None if check.confines() => Some("the path is computed when the command runs".to_owned()),
+        None => None,
+    }
+}
+
+/// Inline code of another language: the places it writes to, and the literals in it that name a place.
+fn code_paths(
+    check: &PathCheck,
+    shell: &ShellText<'_>,
+    command: &Command,
+    call: &Ground<'_>,
+) -> Option<Finding> {
+    if command.remote || command.contained {
+        return None;
+    }
+    let code = inline_code(command)?.code;
+    for directory in shell.directories(command, call.cwd) {
+        let ground = ground_at(directory.as_deref(), call.home, call.world);
+        let refused = |path: &str| check.refuse(path, &ground).is_some();
+        if (check.governs(Access::Write) || check.governs(Access::Delete))
+            && code_writes(&code.text, &refused)
+        {
+            return Some(Finding::Refused(format!(
+                "the code at byte {} writes to a refused path",
+                command.at
+            )));
+        }
+        if check.governs(Access::Read) {
+            let named = literals(&code.text).find_map(|literal| check.denies(literal, &ground));
+            if let Some(words) = named {
+                return Some(Finding::Refused(format!(
+                    "the code at byte {} names it: {words}",
+                    command.at
+                )));
+            }
+        }
+    }
+    None
+}
+
+fn code_places(check: &PlaceCheck, command: &Command) -> Option<Finding> {
+    let code = inline_code(command)?.code;
+    literals(&code.text)
+        .filter(|literal| looks_like_destination(literal))
+        .find_map(|literal| match check.read(literal) {
+            Reading::Refused(words) => Some(Finding::Refused(format!(
+                "{words} (in the code at byte {})",
+                command.at
+            ))),
+            Reading::Fine | Reading::Unreadable(_) => None,
+        })
+}
+
+fn contacted(check: &PlaceCheck, word: &Word) -> Option<Finding> {
+    let refused = |words: &str| Some(Finding::Refused(format!("{words} (byte {})", word.at)));
+    let text = if word.opaque {
+        match known_authority(word.prefix()) {
+            Some(text) => text,
+            None => return refused("the destination is computed when the command runs"),
+        }
+    } else {
+        word.text.as_str()
+    };
+    match check.read_contact(text) {
+        Reading::Fine => None,
+        Reading::Refused(words) | Reading::Unreadable(words) => refused(&words),
+    }
+}
+
+/// The beginning of a URL, when all of its host is in it.
+fn known_authority(prefix: &str) -> Option<&str> {
+    let after = prefix.find("://").map_or(0, |at| at + 3);
+    let authority = prefix.get(after..)?;
+    authority.contains(['/', '?', '#']).then_some(prefix)
+}
+
+/// The quoted literals of code in another language, each once.
+fn literals(code: &str) -> impl Iterator<Item = &str> {
+    let mut seen = HashSet::new();
+    let mut rest = code;
+    std::iter::from_fn(move || {
+        loop {
+            let open = rest.find(['\'', '"', '`'])?;
+            let quote = rest.get(open..)?.chars().next()?;
+            let after = rest.get(open + 1..)?;
+            let close = after.find(quote)?;
+            let literal = after.get(..close)?;
+            // The closing quote may open the next literal when the code holds an odd one.
+            rest = after.get(close + 1..)?;
+            if !literal.is_empty() && literal.len() <= LITERAL_BYTES_MAX && seen.insert(literal) {
+                return Some(literal);
+            }
+        }
+    })
+}
