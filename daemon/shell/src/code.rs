@@ -1,6 +1,9 @@
 //! Facts about code given to interpreters, and about scripts and waiting.
 
-use crate::command::{Command, Script, Word};
+use crate::{
+    command::{Command, Script, Word},
+    programs::interpreters::Invocation,
+};
 
 /// Code in another language, given on a command line or as standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +31,10 @@ pub fn code_writes(code: &str, guarded: &dyn Fn(&str) -> bool) -> bool {
 /// Whether a command runs a file with one of these names, as a program or through an interpreter.
 #[must_use]
 pub fn executes_script(script: &Script, names: &[&str]) -> bool {
-    script.commands.iter().any(|c| names.contains(&c.program.as_str()))
+    script
+        .commands
+        .iter()
+        .any(|c| names.contains(&c.program.as_str()))
 }
 
 /// How many seconds a foreground command waits when its purpose is to wait (`sleep 5m`,
@@ -37,4 +43,13 @@ pub fn executes_script(script: &Script, names: &[&str]) -> bool {
 pub fn long_sleep(command: &Command) -> Option<f64> {
     let _ = command;
     None
+}
+
+/// The code of a call that is not shell.
+pub(crate) fn inline_code_in(call: &Invocation, codes: &[Word]) -> Option<InlineCode> {
+    let first = codes.first()?.clone();
+    Some(InlineCode {
+        language: call.interpreter.name,
+        code: first,
+    })
 }

@@ -159,12 +159,21 @@ impl Word {
     pub(crate) fn fixed(text: impl Into<String>, at: usize) -> Self {
         let text = text.into();
         let static_bytes = text.len();
-        Self { text, at, static_bytes, ..Self::default() }
+        Self {
+            text,
+            at,
+            static_bytes,
+            ..Self::default()
+        }
     }
 
     /// A word of which nothing is known.
     pub(crate) fn unknown(at: usize) -> Self {
-        Self { opaque: true, at, ..Self::default() }
+        Self {
+            opaque: true,
+            at,
+            ..Self::default()
+        }
     }
 
     /// The text before the first part whose value is not known; the whole text when all is known.
@@ -185,7 +194,9 @@ impl Word {
         Self {
             text: self.text.get(from..).unwrap_or("").to_owned(),
             tilde: (from == 0 && self.tilde)
-                || (from > 0 && !self.quoted && self.text.get(from..).is_some_and(|t| t.starts_with('~'))),
+                || (from > 0
+                    && !self.quoted
+                    && self.text.get(from..).is_some_and(|t| t.starts_with('~'))),
             static_bytes: self.static_bytes.saturating_sub(from),
             ..*self.clone_flags()
         }
@@ -237,8 +248,12 @@ fn is_sink(word: &Word) -> bool {
     }
     let text = word.text.as_str();
     text.strip_prefix("/dev/").is_some_and(|rest| {
-        matches!(rest, "null" | "stdout" | "stderr" | "stdin" | "tty" | "zero" | "full")
-            || rest.strip_prefix("fd/").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+        matches!(
+            rest,
+            "null" | "stdout" | "stderr" | "stdin" | "tty" | "zero" | "full"
+        ) || rest
+            .strip_prefix("fd/")
+            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
     }) || text.eq_ignore_ascii_case("nul")
         || text.eq_ignore_ascii_case("$null")
 }
@@ -268,7 +283,10 @@ impl RedirectOp {
     /// Whether the target is a file that is created or changed.
     #[must_use]
     pub const fn writes(self) -> bool {
-        matches!(self, Self::Write | Self::Append | Self::Clobber | Self::ReadWrite)
+        matches!(
+            self,
+            Self::Write | Self::Append | Self::Clobber | Self::ReadWrite
+        )
     }
 
     /// Whether the target is a file that is read.

@@ -10,10 +10,16 @@ impl Command {
         let mut effects = Vec::new();
         for redirect in &self.redirects {
             if redirect.writes() {
-                effects.push(Effect { kind: EffectKind::Write, target: redirect.target.clone() });
+                effects.push(Effect {
+                    kind: EffectKind::Write,
+                    target: redirect.target.clone(),
+                });
             }
             if redirect.op.reads() {
-                effects.push(Effect { kind: EffectKind::Read, target: redirect.target.clone() });
+                effects.push(Effect {
+                    kind: EffectKind::Read,
+                    target: redirect.target.clone(),
+                });
             }
         }
         effects

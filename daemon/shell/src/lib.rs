@@ -27,9 +27,8 @@ mod parser;
 mod programs;
 mod unwrap;
 mod variables;
-mod word;
 
-pub use code::{code_writes, executes_script, inline_code, long_sleep, InlineCode};
+pub use code::{InlineCode, code_writes, executes_script, inline_code, long_sleep};
 pub use command::{
     Command, Cwd, Effect, EffectKind, Opaque, Redirect, RedirectOp, Script, Unresolved, Word,
 };
@@ -52,7 +51,11 @@ pub const DEPTH_CEILING: usize = 128;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes_max: 1 << 20, depth_max: 64, commands_max: 65_536 }
+        Self {
+            bytes_max: 1 << 20,
+            depth_max: 64,
+            commands_max: 65_536,
+        }
     }
 }
 

@@ -117,7 +117,11 @@ impl<'c> Options<'c> {
     /// The last value given to the option.
     #[must_use]
     pub fn value(&self, wanted: &str) -> Option<FlagValue<'c>> {
-        self.flags.iter().rev().find(|flag| flag.is(wanted)).and_then(|flag| flag.value)
+        self.flags
+            .iter()
+            .rev()
+            .find(|flag| flag.is(wanted))
+            .and_then(|flag| flag.value)
     }
 
     /// Every value given to one of the options, in order.
@@ -201,7 +205,10 @@ impl<'c> Splitter<'_, 'c> {
                 self.out.dashes = Some(self.out.positional.len());
             } else if self.current().style == Style::Slash && text.starts_with('/') {
                 self.push(FlagName::Single(text.get(1..).unwrap_or("")), None, index);
-            } else if text.len() < 2 || !text.starts_with('-') || self.current().style == Style::Bare {
+            } else if text.len() < 2
+                || !text.starts_with('-')
+                || self.current().style == Style::Bare
+            {
                 self.operand(word);
                 if self.current().stops && self.out.positional.len() > self.out.subs {
                     self.rest();
@@ -217,8 +224,13 @@ impl<'c> Splitter<'_, 'c> {
         for flag in &self.out.flags {
             if self.program == "git" && flag.global && flag.is("-c") {
                 if let Some(value) = flag.value {
-                    let (key, setting) = value.text().split_once('=').unwrap_or((value.text(), "true"));
-                    self.out.settings.push((key.to_ascii_lowercase(), setting.to_owned()));
+                    let (key, setting) = value
+                        .text()
+                        .split_once('=')
+                        .unwrap_or((value.text(), "true"));
+                    self.out
+                        .settings
+                        .push((key.to_ascii_lowercase(), setting.to_owned()));
                 }
             }
         }
@@ -242,7 +254,9 @@ impl<'c> Splitter<'_, 'c> {
             self.sub = Some(programs::sub_spec(self.program, &word.text));
         } else if self.out.positional.len() == 1
             && self.out.subs == 1
-            && self.sub.is_some_and(|sub| sub.subs.contains(&word.text.as_str()))
+            && self
+                .sub
+                .is_some_and(|sub| sub.subs.contains(&word.text.as_str()))
         {
             self.out.subs = 2;
         }
@@ -251,7 +265,12 @@ impl<'c> Splitter<'_, 'c> {
 
     fn push(&mut self, name: FlagName<'c>, value: Option<FlagValue<'c>>, index: usize) {
         let global = self.spec.has_sub && self.sub.is_none();
-        self.out.flags.push(Flag { name, value, index: index + 1, global });
+        self.out.flags.push(Flag {
+            name,
+            value,
+            index: index + 1,
+            global,
+        });
     }
 
     /// The next word as a value.
@@ -267,7 +286,11 @@ impl<'c> Splitter<'_, 'c> {
             self.push(FlagName::Long(name), Some(FlagValue { word, from }), index);
             return;
         }
-        let value = if self.takes_long(long) { self.take() } else { None };
+        let value = if self.takes_long(long) {
+            self.take()
+        } else {
+            None
+        };
         self.push(FlagName::Long(long), value, index);
     }
 
@@ -284,10 +307,21 @@ impl<'c> Splitter<'_, 'c> {
         let split = body.find(['=', ':']);
         if let Some(end) = split {
             let name = body.get(..end).unwrap_or(body);
-            self.push(FlagName::Single(name), Some(FlagValue { word, from: end + 2 }), index);
+            self.push(
+                FlagName::Single(name),
+                Some(FlagValue {
+                    word,
+                    from: end + 2,
+                }),
+                index,
+            );
             return;
         }
-        let takes = self.current().long_values.iter().any(|full| full.eq_ignore_ascii_case(body));
+        let takes = self
+            .current()
+            .long_values
+            .iter()
+            .any(|full| full.eq_ignore_ascii_case(body));
         let value = if takes { self.take() } else { None };
         self.push(FlagName::Single(body), value, index);
     }

@@ -2,9 +2,11 @@
 //! programs run other programs. Facts in tables, no judgement.
 
 mod git;
+pub(crate) mod interpreters;
 mod table;
+pub(crate) mod wrappers;
 
-use crate::command::EffectKind;
+use crate::command::{Command, EffectKind};
 
 pub(crate) use table::TABLE;
 
@@ -36,6 +38,10 @@ pub(crate) enum Operands {
     LastMoved,
     /// Reads the first and writes the second, when there are two.
     InOut,
+    /// Only the first, the rest is no path.
+    First(EffectKind),
+    /// Writes the first, reads the rest (zip).
+    FirstWritten,
 }
 
 /// What is known of one program, or of one subcommand.
@@ -117,10 +123,7 @@ impl Spec {
         self
     }
 
-    pub(crate) const fn with(
-        mut self,
-        effects: &'static [(&'static str, EffectKind)],
-    ) -> Self {
+    pub(crate) const fn with(mut self, effects: &'static [(&'static str, EffectKind)]) -> Self {
         self.option_effects = effects;
         self
     }
@@ -132,13 +135,76 @@ static UNKNOWN: Spec = Spec::named("");
 /// Long names that are complete in common programs and also begin another long name. They are never
 /// read as abbreviations.
 pub(crate) const COMPLETE_LONG: &[&str] = &[
-    "all", "base", "branch", "cached", "color", "config", "data", "date", "delete", "diff", "dir",
-    "edit", "exclude", "exec", "file", "fix", "force", "form", "format", "get", "header", "help",
-    "include", "interactive", "keep", "list", "local", "log", "merge", "message", "mirror", "mode",
-    "no", "no-edit", "output", "patch", "path", "porcelain", "prefix", "prune", "quiet", "rebase",
-    "recurse", "recursive", "ref", "reset", "set", "sign", "signoff", "size", "skip", "soft", "sort",
-    "squash", "stat", "tag", "tags", "target", "time", "type", "unset", "update", "url", "user",
-    "verbose", "verify", "version", "web", "with", "work-tree",
+    "all",
+    "base",
+    "branch",
+    "cached",
+    "color",
+    "config",
+    "data",
+    "date",
+    "delete",
+    "diff",
+    "dir",
+    "edit",
+    "exclude",
+    "exec",
+    "file",
+    "fix",
+    "force",
+    "form",
+    "format",
+    "get",
+    "header",
+    "help",
+    "include",
+    "interactive",
+    "keep",
+    "list",
+    "local",
+    "log",
+    "merge",
+    "message",
+    "mirror",
+    "mode",
+    "no",
+    "no-edit",
+    "output",
+    "patch",
+    "path",
+    "porcelain",
+    "prefix",
+    "prune",
+    "quiet",
+    "rebase",
+    "recurse",
+    "recursive",
+    "ref",
+    "reset",
+    "set",
+    "sign",
+    "signoff",
+    "size",
+    "skip",
+    "soft",
+    "sort",
+    "squash",
+    "stat",
+    "tag",
+    "tags",
+    "target",
+    "time",
+    "type",
+    "unset",
+    "update",
+    "url",
+    "user",
+    "verbose",
+    "verify",
+    "version",
+    "web",
+    "with",
+    "work-tree",
 ];
 
 /// What is known of a program, by lower-cased base name.
@@ -154,6 +220,106 @@ pub(crate) fn sub_spec(program: &str, sub: &str) -> &'static Spec {
         "git" => find(git::SUBCOMMANDS, sub).unwrap_or(&git::PLAIN),
         _ => &UNKNOWN,
     }
+}
+
+/// Lower-cased last component of a program as written, `.exe` cut off.
+pub(crate) fn base_name(program: &str) -> String {
+    let start = program.rfind(['/', '\\']).map_or(0, |slash| slash + 1);
+    let base = program.get(start..).unwrap_or("");
+    let mut name = base.to_owned();
+    name.make_ascii_lowercase();
+    if name.len() > 4 && name.ends_with(".exe") {
+        name.truncate(name.len() - 4);
+    }
+    name
+}
+
+/// Whether a name is one of a program or builtin that this crate knows something of.
+pub(crate) fn is_known(name: &str) -> bool {
+    let name = base_name(name);
+    find(TABLE, &name).is_some()
+        || interpreters::interpreter(&name).is_some()
+        || wrappers::wrapper_of(&name, &[]).is_some()
+        || matches!(
+            name.as_str(),
+            "." | ":"
+                | "["
+                | "alias"
+                | "export"
+                | "false"
+                | "kill"
+                | "read"
+                | "set"
+                | "source"
+                | "su"
+                | "trap"
+                | "true"
+                | "unset"
+                | "xargs"
+                | "uname"
+                | "id"
+                | "whoami"
+                | "which"
+                | "pwd"
+        )
+}
+
+/// Whether a program prints what it got from the network.
+pub(crate) fn fetches(program: &str) -> bool {
+    matches!(
+        program,
+        "curl"
+            | "wget"
+            | "wget2"
+            | "fetch"
+            | "aria2c"
+            | "axel"
+            | "lynx"
+            | "w3m"
+            | "links"
+            | "elinks"
+            | "http"
+            | "https"
+            | "xh"
+            | "httpie"
+            | "lwp-request"
+            | "lwp-download"
+            | "get"
+            | "nc"
+            | "ncat"
+            | "netcat"
+            | "socat"
+            | "telnet"
+            | "ftp"
+            | "tftp"
+            | "invoke-webrequest"
+            | "invoke-restmethod"
+            | "iwr"
+            | "irm"
+            | "gsutil"
+            | "openssl"
+            | "dig"
+            | "nslookup"
+    )
+}
+
+/// The file that a download without a named output makes.
+pub(crate) fn fetched_name(command: &Command) -> Option<String> {
+    let parts = match command.program.as_str() {
+        "wget" | "aria2c" | "axel" => command.options(),
+        "curl" => {
+            let parts = command.options();
+            if !parts.has_any(&["-O", "--remote-name", "-J"]) {
+                return None;
+            }
+            parts
+        }
+        _ => return None,
+    };
+    let url = parts.positional.first().map(|w| w.text.as_str())?;
+    let path = url.split(['?', '#']).next()?;
+    let name = path.rsplit('/').next()?;
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn find(table: &'static [Spec], name: &str) -> Option<&'static Spec> {
@@ -174,7 +340,12 @@ mod tests {
     fn tables_are_sorted_for_binary_search() {
         for table in [TABLE, git::SUBCOMMANDS] {
             for pair in table.windows(2) {
-                assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
+                assert!(
+                    pair[0].name < pair[1].name,
+                    "{} before {}",
+                    pair[0].name,
+                    pair[1].name
+                );
             }
         }
     }
