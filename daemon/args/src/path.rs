@@ -1,112 +1,223 @@
-//! Paths as text: normalisation, containment, globs and guarded fragments. Never touches a disk.
+//! Paths as text: normalisation, containment, globs and guarded fragments.
+//!
+//! Everything here is lexical: no disk is touched, so a symbolic link is an ordinary name. Whoever judges
+//! resolves links first where a file system can be asked, and passes the result here again.
 
-use std::fmt;
+mod fragment;
+mod glob;
+mod suspect;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub use fragment::Fragment;
+pub use glob::{GlobError, PathGlob};
 
 /// A path with `.`, `..`, `//` and `~` resolved as far as text allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormalPath {
-    /// The normalised path.
+    /// The normalised path: `/a/b`, `a/b`, `../a`, `.`, or `~/a` when the home directory is unknown. No
+    /// component is empty or `.`, and `..` stands only at the beginning of a path that escapes.
     pub text: String,
-    /// Starts at the root; `false`: relative to a directory nobody named.
+    /// Starts at the root. `false`: relative to a directory nobody named.
     pub absolute: bool,
-    /// `..` leads above the start of a relative path.
+    /// `..` leads above the start of a relative path, or above an unknown home directory.
     pub escapes: bool,
-    /// Starts at a home directory nobody named.
+    /// Starts at a home directory nobody named: `~` without a known home, or `~user`.
     pub home_unknown: bool,
-    /// Why programs may read the path differently; `None` when they will not.
+    /// Why programs may read the path differently; `None` when they agree. Judge the text as it is *and*
+    /// mind the suspicion: containment says nothing about what another program reads into a suspicious
+    /// path.
     pub suspicious: Option<&'static str>,
+    /// How much of `text` is the known home directory, when the path is in it.
+    home_bytes: Option<usize>,
+    /// How much of `text` is the known working directory, when the path is in it.
+    cwd_bytes: Option<usize>,
+}
+
+impl NormalPath {
+    /// The part below a directory that is the first `bytes` of the text; empty for the directory itself.
+    fn below(&self, bytes: usize) -> &str {
+        self.text
+            .get(bytes..)
+            .unwrap_or_default()
+            .trim_start_matches('/')
+    }
+
+    /// The last component; `None` for the root, the start of a relative path, and a path that ends in
+    /// `..`.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        let name = self.text.rsplit('/').next()?;
+        (!matches!(name, "" | "." | "..")).then_some(name)
+    }
+}
+
+/// Where a path starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start<'p> {
+    Root,
+    /// The unknown home directory, as written: `~` or `~user`.
+    Home(&'p str),
+    Relative,
 }
 
 /// Resolves `.`, `..`, `//` and `~` in the text of a path.
+///
+/// A relative path starts in `cwd` when that is given; `~` stands for `home` when that is an absolute
+/// path. `..` above the root stays at the root, as the kernel has it. A `file:` URL is read as the path
+/// it names, and is suspicious. Never fails: a text that is no path at all is an odd relative path.
 #[must_use]
-pub fn normalize_path(path: &str, _cwd: Option<&str>, _home: Option<&str>) -> NormalPath {
+pub fn normalize_path(path: &str, cwd: Option<&str>, home: Option<&str>) -> NormalPath {
+    let mut suspicious = suspect::in_text(path);
+    let unwrapped = suspect::file_url_path(path);
+    let path = unwrapped.as_deref().unwrap_or(path);
+    let home = home.filter(|home| home.starts_with('/'));
+    let mut steps: Vec<&str> = Vec::new();
+    let mut start = Start::Relative;
+    enter(path, home, &mut start, &mut steps);
+    let cwd_start = cwd.filter(|cwd| !cwd.is_empty()).map(|cwd| {
+        let mut cwd_steps: Vec<&str> = Vec::new();
+        let mut cwd_start = Start::Relative;
+        enter(cwd, home, &mut cwd_start, &mut cwd_steps);
+        (cwd_start, cwd_steps)
+    });
+    let cwd_text = cwd_start
+        .as_ref()
+        .map(|(start, steps)| render(*start, steps));
+    if start == Start::Relative
+        && let (Some((cwd_start, mut cwd_steps)), Some(cwd)) = (cwd_start, cwd)
+    {
+        suspicious = suspicious.or_else(|| suspect::in_text(cwd));
+        walk(path, cwd_start, &mut cwd_steps);
+        (start, steps) = (cwd_start, cwd_steps);
+    }
+    let text = render(start, &steps);
+    let known = |directory: Option<Cow<'_, str>>| {
+        directory
+            .filter(|directory| is_below(&text, directory))
+            .map(|directory| directory.len())
+    };
+    let home_bytes = known(home.map(|home| {
+        let mut steps = Vec::new();
+        walk(home, Start::Root, &mut steps);
+        Cow::Owned(render(Start::Root, &steps))
+    }));
+    let cwd_bytes = known(
+        cwd_text
+            .filter(|text| text.starts_with('/'))
+            .map(Cow::Owned),
+    );
     NormalPath {
-        text: path.to_owned(),
-        absolute: false,
-        escapes: true,
-        home_unknown: false,
-        suspicious: None,
+        absolute: start == Start::Root,
+        escapes: steps.first() == Some(&".."),
+        home_unknown: matches!(start, Start::Home(_)),
+        suspicious: suspicious.or_else(|| suspect::in_steps(start == Start::Root, &steps)),
+        home_bytes,
+        cwd_bytes,
+        text,
+    }
+}
+
+/// Finds where a path starts and resolves its steps from there.
+fn enter<'p>(
+    path: &'p str,
+    home: Option<&'p str>,
+    start: &mut Start<'p>,
+    steps: &mut Vec<&'p str>,
+) {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    if path.starts_with('/') {
+        *start = Start::Root;
+        walk(path, *start, steps);
+    } else if first == "~"
+        && let Some(home) = home
+    {
+        *start = Start::Root;
+        walk(home, *start, steps);
+        walk(rest, *start, steps);
+    } else if first.starts_with('~') {
+        *start = Start::Home(first);
+        walk(rest, *start, steps);
+    } else {
+        walk(path, Start::Relative, steps);
+    }
+}
+
+fn walk<'p>(path: &'p str, start: Start<'_>, steps: &mut Vec<&'p str>) {
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => match steps.last() {
+                Some(&last) if last != ".." => {
+                    steps.pop();
+                }
+                _ if start == Start::Root => {}
+                _ => steps.push(step),
+            },
+            _ => steps.push(step),
+        }
+    }
+}
+
+fn render(start: Start<'_>, steps: &[&str]) -> String {
+    let joined = steps.join("/");
+    match start {
+        Start::Root => format!("/{joined}"),
+        Start::Home(home) if joined.is_empty() => home.to_owned(),
+        Start::Home(home) => format!("{home}/{joined}"),
+        Start::Relative if joined.is_empty() => ".".to_owned(),
+        // A name that begins with a tilde must not look like a home directory.
+        Start::Relative if joined.starts_with('~') => format!("./{joined}"),
+        Start::Relative => joined,
+    }
+}
+
+/// Whether an absolute path is a directory or lies below it.
+fn is_below(text: &str, directory: &str) -> bool {
+    match text.strip_prefix(directory) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/') || directory.ends_with('/'),
+        None => false,
     }
 }
 
 /// Whether `path` is `root` or lies below it, component by component.
+///
+/// - Paths that start at different places (the root, a home directory nobody named, a directory nobody
+///   named) are never within one another.
+/// - A path that escapes is within a root only when the root escapes as far.
+/// - `fold_case` compares without regard to case, as file systems that fold case do: wider than any of
+///   them, so use it to refuse rather than to allow.
 #[must_use]
-pub fn path_within(_path: &NormalPath, _root: &NormalPath, _fold_case: bool) -> bool {
-    false
+pub fn path_within(path: &NormalPath, root: &NormalPath, fold_case: bool) -> bool {
+    if path.absolute != root.absolute || path.home_unknown != root.home_unknown {
+        return false;
+    }
+    let mut path = components(&path.text);
+    let mut root = components(&root.text);
+    while let Some(wanted) = root.next() {
+        match path.clone().next() {
+            Some(step) if same(step, wanted, fold_case) => path.next(),
+            // `..` holds everything that goes up less far; `../x` holds nothing that can be told.
+            step if wanted == ".." && step != Some("..") => return root.all(|step| step == ".."),
+            _ => return false,
+        };
+    }
+    path.next() != Some("..")
 }
 
-/// A compiled glob on paths.
-#[derive(Clone, Debug)]
-pub struct PathGlob {
-    text: String,
+fn components(text: &str) -> impl Iterator<Item = &str> + Clone {
+    text.split('/').filter(|step| !matches!(*step, "" | "."))
 }
 
-/// Why a glob was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GlobError(String);
-
-impl fmt::Display for GlobError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+fn same(left: &str, right: &str, fold_case: bool) -> bool {
+    left == right || fold_case && folded(left).eq(folded(right))
 }
 
-impl std::error::Error for GlobError {}
-
-impl PathGlob {
-    /// Compiles a glob.
-    ///
-    /// # Errors
-    /// [`GlobError`] when the glob has no meaning.
-    pub fn new(glob: &str, _fold_case: bool) -> Result<Self, GlobError> {
-        Ok(Self {
-            text: glob.to_owned(),
-        })
-    }
-
-    /// The glob as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether the whole path matches.
-    #[must_use]
-    pub fn matches(&self, _path: &NormalPath) -> bool {
-        false
-    }
-
-    /// Whether the path or a directory above it matches.
-    #[must_use]
-    pub fn covers(&self, _path: &NormalPath) -> bool {
-        false
-    }
-}
-
-/// A guarded path fragment, as in `self_modify_globs`.
-#[derive(Clone, Debug)]
-pub struct Fragment {
-    text: String,
-}
-
-impl Fragment {
-    /// Compiles a fragment.
-    #[must_use]
-    pub fn new(fragment: &str) -> Self {
-        Self {
-            text: fragment.to_owned(),
-        }
-    }
-
-    /// The fragment as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether `haystack` names the fragment.
-    #[must_use]
-    pub fn found_in(&self, haystack: &str) -> bool {
-        haystack.contains(&self.text)
-    }
+/// Upper case and back: joins what file systems join (`ſ` and `s`, the Kelvin sign and `k`), and more.
+fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
 }

@@ -2,7 +2,8 @@
 //!
 //! A number is exact when every program that reads it gets the same value: an integer without fraction
 //! and exponent must fit `i64` or `u64`; any other number must have the value of the shortest decimal
-//! text of its nearest double, which is how programs write doubles back. So `0.1`, `1e25` and `1.50` are
+//! text of its nearest double, which is how programs write doubles back. Where two such texts are
+//! equally near, libraries choose differently and both are exact. So `0.1`, `1e25` and `1.50` are
 //! exact; `9007199254740993.0`, `1e400`, `1e-400` and an integer of twenty-five digits are not.
 
 use std::cmp::Ordering;
@@ -14,6 +15,8 @@ use super::{Malformed, Problem};
 const DIGITS_SAFE: usize = 15;
 /// No shortest text of a double has more significant digits.
 const DIGITS_MAX: usize = 17;
+/// No double has more digits in its exact decimal expansion.
+const EXPANSION_DIGITS_MAX: usize = 770;
 /// Powers of ten of the first digit between which doubles have full precision.
 const POWER_SAFE: i64 = 300;
 /// Integers of at most this many digits fit `i64`.
@@ -89,11 +92,33 @@ fn survives_double(text: &str) -> bool {
     if decimal.count <= DIGITS_SAFE && decimal.power.abs() <= POWER_SAFE {
         return true;
     }
-    let shortest = match text.parse::<f64>() {
-        Ok(double) if double.is_finite() => format!("{double:e}"),
+    let double = match text.parse::<f64>() {
+        Ok(double) if double.is_finite() => double,
         _ => return false,
     };
-    Decimal::parse(&shortest).is_some_and(|shortest| decimal.compare(&shortest).is_eq())
+    let shortest = format!("{double:e}");
+    let Some(shortest) = Decimal::parse(&shortest) else {
+        return false;
+    };
+    decimal.compare(&shortest).is_eq()
+        || decimal.count == shortest.count
+            && is_half_unit_from(&decimal, double, DIGITS_MAX)
+            && is_half_unit_from(&decimal, double, EXPANSION_DIGITS_MAX)
+}
+
+/// Whether a double, written with `digits` after its first, lies half a unit of the decimal's last digit
+/// away from it. Few digits make a cheap first look, all of them the proof.
+fn is_half_unit_from(decimal: &Decimal<'_>, double: f64, digits: usize) -> bool {
+    let exact = format!("{double:.digits$e}");
+    Decimal::parse(&exact).is_some_and(|exact| {
+        exact.count == decimal.count + 1
+            && exact.power == decimal.power
+            && decimal
+                .integer()
+                .saturating_mul(10)
+                .abs_diff(exact.integer())
+                == 5
+    })
 }
 
 /// A decimal taken apart: `0.DIGITS` times ten to `power`, without zeros at either end.
@@ -147,6 +172,15 @@ impl<'t> Decimal<'t> {
             .chain(self.fraction)
             .skip(self.skip)
             .take(self.count)
+    }
+
+    /// The digits as one number; meant for at most [`DIGITS_MAX`] and one of them.
+    fn integer(&self) -> u64 {
+        self.digits().fold(0, |value: u64, digit| {
+            value
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        })
     }
 
     fn compare(&self, other: &Self) -> Ordering {

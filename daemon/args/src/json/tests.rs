@@ -62,6 +62,9 @@ fn refuses_numbers_programs_read_differently() {
         "1e99999999999999999999999999",
         "1e-99999999999999999999999999",
         "5e-325",
+        "208162957650669.11",
+        "208162957650669.14",
+        "0.30000000000000005",
     ] {
         let text = format!("{{\"n\":{number}}}");
         assert_eq!(problem(&text), (5, Problem::InexactNumber), "{number}");
@@ -92,6 +95,8 @@ fn keeps_exact_numbers() {
         "1e0",
         "2.2250738585072014e-308",
         "1.000000000000000000000000000000",
+        "208162957650669.12",
+        "208162957650669.13",
     ] {
         let text = format!("{{\"n\":{number}}}");
         let args = Args::parse(&text, &limits()).expect(number);

@@ -1,0 +1,280 @@
+//! Globs on normalised paths.
+//!
+//! A glob becomes a regular expression, whose matching time is linear. The translation is our own because
+//! the usual library lets a class such as `[!a]` match a separator and `?` match half a character.
+
+use std::{fmt, iter::Peekable, str::CharIndices};
+
+use regex::{Regex, RegexBuilder};
+
+use super::NormalPath;
+
+/// Longest glob, in bytes. LIMIT: bounds the size of the automaton a policy can ask for.
+const GLOB_BYTES_MAX: usize = 1024;
+
+/// A compiled glob on paths. Matching takes time linear in the path.
+///
+/// `*` and `?` stay inside one component, `**` as a whole component spans any number of them; `[a-z]`,
+/// `[!a-z]` and `{a,b}` are what they are in a shell, `\` makes the next character itself. Where the glob
+/// starts decides what it is compared with:
+///
+/// - `/etc/*`: absolute paths.
+/// - `~/.ssh/**`: paths in the home directory, known or not.
+/// - `**/.env`, and a glob without a slash such as `*.pem`: at any depth, whatever the path starts with.
+/// - `src/**`, `./src/**`: paths below the working directory; a path that escapes from it never matches.
+#[derive(Clone, Debug)]
+pub struct PathGlob {
+    written: Box<str>,
+    anchor: Anchor,
+    whole: Regex,
+    covering: Regex,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    Root,
+    Home,
+    Here,
+    Anywhere,
+}
+
+/// Why a glob was refused. Tells of the policy's text, never of a call's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobError(String);
+
+impl fmt::Display for GlobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for GlobError {}
+
+impl PathGlob {
+    /// Compiles a glob; `fold_case` ignores case.
+    ///
+    /// # Errors
+    /// [`GlobError`] for an empty or very long glob, a `..` component, and broken brackets or braces.
+    pub fn new(glob: &str, fold_case: bool) -> Result<Self, GlobError> {
+        if glob.is_empty() || glob.len() > GLOB_BYTES_MAX {
+            return fail("a glob has 1 to 1024 bytes");
+        }
+        let (anchor, rest) = match (glob.strip_prefix('/'), glob.strip_prefix('~')) {
+            (Some(rest), _) => (Anchor::Root, rest),
+            (None, Some(rest)) if rest.is_empty() || rest.starts_with('/') => (Anchor::Home, rest),
+            (None, Some(_)) => return fail("only `~/` names a home directory"),
+            (None, None) => (Anchor::Here, glob),
+        };
+        let steps: Vec<&str> = rest
+            .split('/')
+            .filter(|step| !matches!(*step, "" | "."))
+            .collect();
+        if steps.contains(&"..") {
+            return fail("`..` in a glob matches nothing, because paths are resolved first");
+        }
+        let floats = anchor == Anchor::Here
+            && (steps.first() == Some(&"**") || (steps.len() == 1 && !glob.starts_with("./")));
+        let anchor = if floats { Anchor::Anywhere } else { anchor };
+        let mut pattern = Translation::of(&steps.join("/"))?;
+        if anchor == Anchor::Anywhere && steps.first() != Some(&"**") {
+            pattern.insert_str(0, ANY_STEPS);
+        }
+        let covering = if pattern.is_empty() {
+            ".*".to_owned()
+        } else {
+            format!("(?:{pattern})(?:/.*)?")
+        };
+        Ok(Self {
+            written: glob.into(),
+            anchor,
+            whole: compile(&pattern, fold_case)?,
+            covering: compile(&covering, fold_case)?,
+        })
+    }
+
+    /// The glob as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// Whether the whole path matches.
+    #[must_use]
+    pub fn matches(&self, path: &NormalPath) -> bool {
+        self.subject(path)
+            .is_some_and(|subject| self.whole.is_match(subject))
+    }
+
+    /// Whether the path or a directory above it matches: the glob `.git` covers `.git/config`.
+    #[must_use]
+    pub fn covers(&self, path: &NormalPath) -> bool {
+        self.subject(path)
+            .is_some_and(|subject| self.covering.is_match(subject))
+    }
+
+    /// The part of the path the glob is compared with.
+    fn subject<'p>(&self, path: &'p NormalPath) -> Option<&'p str> {
+        let relative = || {
+            let start = path.text.strip_prefix("./").unwrap_or(&path.text);
+            if start == "." { "" } else { start }
+        };
+        match self.anchor {
+            Anchor::Root => path.absolute.then(|| path.below(0)),
+            Anchor::Home if path.home_unknown => match path.text.strip_prefix('~') {
+                Some("") => Some(""),
+                Some(rest) if !path.escapes => rest.strip_prefix('/'),
+                _ => None,
+            },
+            Anchor::Home => path.home_bytes.map(|bytes| path.below(bytes)),
+            Anchor::Here if path.absolute => path.cwd_bytes.map(|bytes| path.below(bytes)),
+            Anchor::Here => (!path.home_unknown && !path.escapes).then(relative),
+            Anchor::Anywhere => Some(relative().trim_start_matches('/')),
+        }
+    }
+}
+
+/// Any number of whole components, each with its separator.
+const ANY_STEPS: &str = "(?:[^/]+/)*";
+
+fn compile(pattern: &str, fold_case: bool) -> Result<Regex, GlobError> {
+    RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .dot_matches_new_line(true)
+        .case_insensitive(fold_case)
+        .build()
+        .map_err(|_| GlobError("too large to compile".to_owned()))
+}
+
+/// A glob on its way to a regular expression.
+struct Translation<'g> {
+    glob: &'g str,
+    rest: Peekable<CharIndices<'g>>,
+    pattern: String,
+    braces: usize,
+}
+
+impl<'g> Translation<'g> {
+    fn of(glob: &'g str) -> Result<String, GlobError> {
+        let rest = glob.char_indices().peekable();
+        let mut this = Self {
+            glob,
+            rest,
+            pattern: String::new(),
+            braces: 0,
+        };
+        while let Some((at, character)) = this.rest.next() {
+            this.character(at, character)?;
+        }
+        if this.braces > 0 {
+            fail("a brace that does not close")
+        } else {
+            Ok(this.pattern)
+        }
+    }
+
+    fn character(&mut self, at: usize, character: char) -> Result<(), GlobError> {
+        match character {
+            '*' => self.star(at),
+            '?' => self.pattern.push_str("[^/]"),
+            '[' => self.class()?,
+            '{' => {
+                self.braces += 1;
+                self.pattern.push_str("(?:");
+            }
+            '}' if self.braces > 0 => {
+                self.braces -= 1;
+                self.pattern.push(')');
+            }
+            ',' if self.braces > 0 => self.pattern.push('|'),
+            '\\' => match self.rest.next() {
+                Some((_, escaped)) => self.literal(escaped),
+                None => return fail("a backslash at the end"),
+            },
+            _ => self.literal(character),
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, character: char) {
+        self.pattern
+            .push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
+    }
+
+    /// `*`, or `**` where it is a whole component.
+    fn star(&mut self, at: usize) {
+        let before = self
+            .glob
+            .get(..at)
+            .and_then(|before| before.chars().next_back());
+        let after = self.glob.get(at..).and_then(|rest| rest.strip_prefix("**"));
+        let alone_before = matches!(before, None | Some('/' | '{' | ','));
+        let next = after.map(|after| after.chars().next());
+        match next {
+            Some(Some('/')) if alone_before => {
+                self.rest.next();
+                self.rest.next();
+                self.pattern.push_str(ANY_STEPS);
+            }
+            Some(None | Some('}' | ',')) if alone_before => {
+                self.rest.next();
+                self.pattern
+                    .push_str(if before.is_none() { ".*" } else { ".+" });
+            }
+            _ => self.pattern.push_str("[^/]*"),
+        }
+    }
+
+    /// A class, from after its `[`. A `]` that comes first is a member; a separator never is.
+    fn class(&mut self) -> Result<(), GlobError> {
+        // The inner class is closed before `&&`, because a `^` would negate the whole of it.
+        self.pattern.push_str("[[");
+        if self
+            .rest
+            .next_if(|(_, it)| matches!(it, '!' | '^'))
+            .is_some()
+        {
+            self.pattern.push('^');
+        }
+        let mut first = true;
+        loop {
+            let Some((_, low)) = self.rest.next() else {
+                return fail("a bracket that does not close");
+            };
+            if low == ']' && !first {
+                break;
+            }
+            first = false;
+            self.member(low);
+            let Some(high) = self.range_end() else {
+                continue;
+            };
+            if high < low {
+                return fail("a range that runs backwards");
+            }
+            self.pattern.push('-');
+            self.member(high);
+        }
+        self.pattern.push_str("]&&[^/]]");
+        Ok(())
+    }
+
+    /// The end of a range whose beginning was just read; a hyphen before `]` is a member.
+    fn range_end(&mut self) -> Option<char> {
+        let mut ahead = self.rest.clone();
+        let (_, hyphen) = ahead.next()?;
+        let (_, high) = ahead.next()?;
+        if hyphen != '-' || high == ']' {
+            return None;
+        }
+        self.rest = ahead;
+        Some(high)
+    }
+
+    fn member(&mut self, character: char) {
+        let code = u32::from(character);
+        self.pattern.push_str(&format!("\\x{{{code:x}}}"));
+    }
+}
+
+fn fail<T>(problem: &str) -> Result<T, GlobError> {
+    Err(GlobError(problem.to_owned()))
+}
