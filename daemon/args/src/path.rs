@@ -9,10 +9,11 @@ mod suspect;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 pub use fragment::Fragment;
 pub use glob::{GlobError, PathGlob};
+
+/// Steps reserved before a path is walked; most paths have fewer.
+const STEPS_RESERVED: usize = 16;
 
 /// A path with `.`, `..`, `//` and `~` resolved as far as text allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,48 +75,25 @@ pub fn normalize_path(path: &str, cwd: Option<&str>, home: Option<&str>) -> Norm
     let unwrapped = suspect::file_url_path(path);
     let path = unwrapped.as_deref().unwrap_or(path);
     let home = home.filter(|home| home.starts_with('/'));
-    let mut steps: Vec<&str> = Vec::new();
+    let mut steps: Vec<&str> = Vec::with_capacity(STEPS_RESERVED);
     let mut start = Start::Relative;
     enter(path, home, &mut start, &mut steps);
-    let cwd_start = cwd.filter(|cwd| !cwd.is_empty()).map(|cwd| {
-        let mut cwd_steps: Vec<&str> = Vec::new();
-        let mut cwd_start = Start::Relative;
-        enter(cwd, home, &mut cwd_start, &mut cwd_steps);
-        (cwd_start, cwd_steps)
-    });
-    let cwd_text = cwd_start
-        .as_ref()
-        .map(|(start, steps)| render(*start, steps));
     if start == Start::Relative
-        && let (Some((cwd_start, mut cwd_steps)), Some(cwd)) = (cwd_start, cwd)
+        && let Some(cwd) = cwd.filter(|cwd| !cwd.is_empty())
     {
         suspicious = suspicious.or_else(|| suspect::in_text(cwd));
-        walk(path, cwd_start, &mut cwd_steps);
-        (start, steps) = (cwd_start, cwd_steps);
+        steps.clear();
+        enter(cwd, home, &mut start, &mut steps);
+        walk(path, start, &mut steps);
     }
     let text = render(start, &steps);
-    let known = |directory: Option<Cow<'_, str>>| {
-        directory
-            .filter(|directory| is_below(&text, directory))
-            .map(|directory| directory.len())
-    };
-    let home_bytes = known(home.map(|home| {
-        let mut steps = Vec::new();
-        walk(home, Start::Root, &mut steps);
-        Cow::Owned(render(Start::Root, &steps))
-    }));
-    let cwd_bytes = known(
-        cwd_text
-            .filter(|text| text.starts_with('/'))
-            .map(Cow::Owned),
-    );
     NormalPath {
         absolute: start == Start::Root,
         escapes: steps.first() == Some(&".."),
         home_unknown: matches!(start, Start::Home(_)),
         suspicious: suspicious.or_else(|| suspect::in_steps(start == Start::Root, &steps)),
-        home_bytes,
-        cwd_bytes,
+        home_bytes: home.and_then(|home| directory_bytes(&text, home, None)),
+        cwd_bytes: cwd.and_then(|cwd| directory_bytes(&text, cwd, home)),
         text,
     }
 }
@@ -162,16 +140,46 @@ fn walk<'p>(path: &'p str, start: Start<'_>, steps: &mut Vec<&'p str>) {
 }
 
 fn render(start: Start<'_>, steps: &[&str]) -> String {
-    let joined = steps.join("/");
-    match start {
-        Start::Root => format!("/{joined}"),
-        Start::Home(home) if joined.is_empty() => home.to_owned(),
-        Start::Home(home) => format!("{home}/{joined}"),
-        Start::Relative if joined.is_empty() => ".".to_owned(),
+    let bytes: usize = steps.iter().map(|step| step.len() + 1).sum();
+    let first = match (start, steps.first()) {
+        (Start::Root, _) => "",
+        (Start::Home(home), _) => home,
         // A name that begins with a tilde must not look like a home directory.
-        Start::Relative if joined.starts_with('~') => format!("./{joined}"),
-        Start::Relative => joined,
+        (Start::Relative, first) if first.is_none_or(|step| step.starts_with('~')) => ".",
+        (Start::Relative, _) => {
+            return steps.join("/");
+        }
+    };
+    let mut text = String::with_capacity(first.len() + bytes + 1);
+    text.push_str(first);
+    for step in steps {
+        text.push('/');
+        text.push_str(step);
     }
+    if text.is_empty() {
+        text.push('/');
+    }
+    text
+}
+
+/// How many bytes of an absolute path are the directory, when the path is in it.
+fn directory_bytes(text: &str, directory: &str, home: Option<&str>) -> Option<usize> {
+    if !text.starts_with('/') {
+        return None;
+    }
+    let plain = directory.strip_prefix('/').is_some_and(|steps| {
+        steps
+            .split('/')
+            .all(|step| !matches!(step, "" | "." | ".."))
+    });
+    if plain {
+        return is_below(text, directory).then_some(directory.len());
+    }
+    let mut steps = Vec::new();
+    let mut start = Start::Relative;
+    enter(directory, home, &mut start, &mut steps);
+    let directory = render(start, &steps);
+    (start == Start::Root && is_below(text, &directory)).then_some(directory.len())
 }
 
 /// Whether an absolute path is a directory or lies below it.

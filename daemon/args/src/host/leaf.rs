@@ -30,12 +30,8 @@ pub fn looks_like_destination(text: &str) -> bool {
     if text.is_empty() {
         return false;
     }
-    let head: String = text
-        .chars()
-        .take(HEAD_CHARS_MAX)
-        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
-        .collect();
-    if starts_with_scheme(&head) {
+    let colon = text.chars().take(HEAD_CHARS_MAX).any(|c| c == ':');
+    if colon && has_scheme(text) {
         return !matches!(parse_url(text), Err(PlaceError::NoHost | PlaceError::Empty));
     }
     if text.len() > BARE_BYTES_MAX || text.chars().any(char::is_whitespace) {
@@ -45,6 +41,16 @@ pub fn looks_like_destination(text: &str) -> bool {
         return share.starts_with(|c: char| c.is_alphanumeric());
     }
     bare(text.strip_prefix("//").unwrap_or(text))
+}
+
+/// Whether a scheme begins the text, tabs and line ends dropped as lenient programs drop them.
+fn has_scheme(text: &str) -> bool {
+    let head: String = text
+        .chars()
+        .take(HEAD_CHARS_MAX)
+        .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
+        .collect();
+    starts_with_scheme(&head)
 }
 
 /// Whether a text begins `scheme://`, or with a web scheme in a form only lenient programs accept.
@@ -71,6 +77,11 @@ fn bare(text: &str) -> bool {
         let copied = address.contains(':') && parse_url(text).is_ok();
         return copied
             || parse_host(address).is_ok_and(|place| !matches!(place.host, Host::Name(_)));
+    }
+    let syntax = |byte: u8| matches!(byte, b'.' | b':' | b'[' | b'%' | 0x80..);
+    if authority.starts_with(|c: char| c.is_ascii_alphabetic()) && !authority.bytes().any(syntax) {
+        // A word is a host by itself only when it names this machine.
+        return names::class(&authority.to_ascii_lowercase()) == AddressClass::Loopback;
     }
     match parse_host(authority) {
         Ok(place) => reaches(authority, &place),

@@ -129,7 +129,9 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let port = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
     let is_host = !rest.starts_with("//")
-        && !SPECIAL.contains(&&*word.to_ascii_lowercase())
+        && !SPECIAL
+            .iter()
+            .any(|special| word.eq_ignore_ascii_case(special))
         && (is_port || word.contains('.'));
     (well_formed && !is_host).then_some((word, rest))
 }
@@ -277,19 +279,22 @@ impl Reading {
         }
         let decoded = if text.contains('%') {
             self.note(PERCENT);
-            percent_decode(text).ok_or(PlaceError::BadHost)?
+            Cow::Owned(percent_decode(text).ok_or(PlaceError::BadHost)?)
         } else {
-            text.to_owned()
+            Cow::Borrowed(text)
         };
-        let ascii = if decoded.is_ascii() && !contains_ignoring_case(&decoded, "xn--") {
+        let mut ascii = if decoded.is_ascii() && !contains_ignoring_case(&decoded, "xn--") {
             decoded.to_ascii_lowercase()
         } else {
             self.ascii_name(&decoded)?
         };
-        let name = ascii.strip_suffix('.').unwrap_or(&ascii);
-        match v4::read(name) {
+        let dot_at_end = ascii.ends_with('.');
+        if dot_at_end {
+            ascii.pop();
+        }
+        match v4::read(&ascii) {
             Dotted::Plain(address) => {
-                if name.len() != ascii.len() {
+                if dot_at_end {
                     self.note(ODD_V4);
                 }
                 Ok(Host::V4(address))
@@ -299,7 +304,7 @@ impl Reading {
                 Ok(Host::V4(address))
             }
             Dotted::Broken => Err(PlaceError::BadHost),
-            Dotted::Name if is_name(name) => Ok(Host::Name(name.to_owned())),
+            Dotted::Name if is_name(&ascii) => Ok(Host::Name(ascii)),
             Dotted::Name => Err(PlaceError::BadHost),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem::Finder;
 use regex::Regex;
 
 /// Longest fragment with wildcards, in bytes. LIMIT: a longer one matches every text.
@@ -27,7 +28,7 @@ pub struct Fragment {
 #[derive(Clone, Debug)]
 enum Matcher {
     Plain {
-        needle: Box<str>,
+        needle: Box<Finder<'static>>,
         begins_name: bool,
         ends_name: bool,
     },
@@ -55,7 +56,7 @@ impl Fragment {
                 .map_or(Matcher::Everything, Matcher::Wild)
         } else {
             Matcher::Plain {
-                needle: needle.into(),
+                needle: Box::new(Finder::new(needle).into_owned()),
                 begins_name,
                 ends_name: directory.is_some(),
             }
@@ -95,13 +96,19 @@ impl Fragment {
 }
 
 /// What stands before and after each occurrence; occurrences may overlap.
-fn occurrences<'h>(haystack: &'h str, needle: &'h str) -> impl Iterator<Item = (&'h str, &'h str)> {
-    let step = needle.chars().next().map_or(1, char::len_utf8);
+fn occurrences<'h>(
+    haystack: &'h str,
+    needle: &'h Finder<'_>,
+) -> impl Iterator<Item = (&'h str, &'h str)> {
+    let bytes = haystack.as_bytes();
     let mut from = 0;
     std::iter::from_fn(move || {
-        let at = from + haystack.get(from..)?.find(needle)?;
-        from = at + step;
-        Some((haystack.get(..at)?, haystack.get(at + needle.len()..)?))
+        let at = from + needle.find(bytes.get(from..)?)?;
+        from = at + 1;
+        Some((
+            haystack.get(..at)?,
+            haystack.get(at + needle.needle().len()..)?,
+        ))
     })
 }
 
@@ -120,7 +127,11 @@ fn unify(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     };
-    if text.contains("//") || text.contains("/./") {
+    if text
+        .as_bytes()
+        .windows(2)
+        .any(|pair| matches!(pair, b"//" | b"/."))
+    {
         let mut kept = String::with_capacity(text.len());
         let mut rest = &*text;
         while let Some((before, after)) = rest.split_once('/') {

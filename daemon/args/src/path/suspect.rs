@@ -18,13 +18,15 @@ pub(super) fn in_text(path: &str) -> Option<&'static str> {
     if path.is_empty() {
         return Some(EMPTY);
     }
-    let mut percent = false;
+    let (mut percent, mut colon, mut ascii) = (false, false, true);
     for byte in path.bytes() {
         match byte {
             0 => return Some(NUL),
             1..0x20 | 0x7f => return Some(CONTROL),
             b'\\' => return Some(BACKSLASH),
             b'%' => percent = true,
+            b':' => colon = true,
+            0x80.. => ascii = false,
             _ => {}
         }
     }
@@ -34,13 +36,13 @@ pub(super) fn in_text(path: &str) -> Option<&'static str> {
     if path.trim() != path {
         return Some(BLANK_ENDS);
     }
-    if path.contains("://") || is_file_url(path) {
+    if colon && (path.contains("://") || is_file_url(path)) {
         return Some(URL);
     }
     if is_variable(path) {
         return Some(VARIABLE);
     }
-    if path.is_ascii() {
+    if ascii {
         return None;
     }
     path.chars().find_map(|character| match character {
