@@ -47,7 +47,11 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error of a part of the manifest whose place is not known yet; `load` finds the place.
     #[must_use]
-    pub fn error(field: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub fn error(
+        field: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             file: String::new(),
@@ -61,8 +65,15 @@ impl Diagnostic {
 
     /// A warning about a part of the manifest whose place is not known yet.
     #[must_use]
-    pub fn warning(field: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(field, message, help) }
+    pub fn warning(
+        field: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(field, message, help)
+        }
     }
 }
 
@@ -124,11 +135,17 @@ mod tests {
     #[test]
     fn a_problem_renders_with_its_place_or_with_its_field() {
         let mut problem = Diagnostic::error("allow[0]", "empty name", "name a tool");
-        assert_eq!(problem.to_string(), "error: allow[0]: empty name\n  help: name a tool");
+        assert_eq!(
+            problem.to_string(),
+            "error: allow[0]: empty name\n  help: name a tool"
+        );
         problem.file = "p.yaml".into();
         problem.line = 3;
         problem.column = 5;
-        assert_eq!(problem.to_string(), "p.yaml:3:5: error: empty name\n  help: name a tool");
+        assert_eq!(
+            problem.to_string(),
+            "p.yaml:3:5: error: empty name\n  help: name a tool"
+        );
         assert_eq!(Diagnostic::warning("", "m", "").to_string(), "warning: m");
     }
 }

@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use crate::{
     manifest::{
-        Access, AddressClass, ArgRule, ArgvRule, HostRule, Manifest, Matcher, PathRule, RateKey, RateLimit,
+        Access, AddressClass, ArgRule, ArgvRule, HostRule, Manifest, Matcher, PathRule, RateKey,
+        RateLimit,
     },
     node::is_json_number,
 };
@@ -47,8 +48,10 @@ impl Out {
         match value {
             Json::Array(items) => Self::List(items.iter().map(Self::json).collect()),
             Json::Object(members) => {
-                let mut pairs: Vec<_> =
-                    members.iter().map(|(key, value)| (key.clone(), Self::json(value))).collect();
+                let mut pairs: Vec<_> = members
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Self::json(value)))
+                    .collect();
                 pairs.sort_by(|a, b| a.0.cmp(&b.0));
                 Self::Map(pairs)
             }
@@ -135,7 +138,10 @@ impl Fields {
     }
 
     fn numbers<T: ToString>(self, key: &str, values: &[T]) -> Self {
-        let items = values.iter().map(|value| Out::Raw(value.to_string())).collect();
+        let items = values
+            .iter()
+            .map(|value| Out::Raw(value.to_string()))
+            .collect();
         self.put(key, (!values.is_empty()).then_some(Out::List(items)))
     }
 
@@ -159,15 +165,23 @@ impl Fields {
 
 fn manifest_out(manifest: &Manifest) -> Out {
     let table = |rows: Vec<(String, Out)>| (!rows.is_empty()).then_some(Out::Map(rows));
-    let deny = manifest.deny.iter().map(|(tool, reason)| (tool.clone(), Out::text(reason.as_str())));
-    let sources = manifest.sources.iter().map(|(tool, class)| (tool.clone(), Out::text(class.as_str())));
+    let deny = manifest
+        .deny
+        .iter()
+        .map(|(tool, reason)| (tool.clone(), Out::text(reason.as_str())));
+    let sources = manifest
+        .sources
+        .iter()
+        .map(|(tool, class)| (tool.clone(), Out::text(class.as_str())));
     let rate_limit = match manifest.rate_limit.as_slice() {
         [] => None,
         [one] => Some(rate_out(one)),
         many => Some(Out::List(many.iter().map(rate_out).collect())),
     };
     let bind = manifest.bind.as_ref().map(|bind| {
-        let fields = Fields::default().numbers("uids", &bind.uids).numbers("gids", &bind.gids);
+        let fields = Fields::default()
+            .numbers("uids", &bind.uids)
+            .numbers("gids", &bind.gids);
         fields.texts("keys", &bind.keys).done()
     });
     Fields::default()
@@ -181,7 +195,10 @@ fn manifest_out(manifest: &Manifest) -> Out {
         .texts("self_modify_globs", &manifest.self_modify_globs)
         .texts("redact_fields", &manifest.redact_fields)
         .list("shell", &manifest.shell, |shell| {
-            Fields::default().text("tool", Some(&shell.tool)).text("arg", Some(&shell.arg)).done()
+            Fields::default()
+                .text("tool", Some(&shell.tool))
+                .text("arg", Some(&shell.arg))
+                .done()
         })
         .list("arg_rules", &manifest.arg_rules, rule_out)
         .put("rate_limit", rate_limit)
@@ -241,7 +258,11 @@ pub(crate) fn matcher_key(matcher: &Matcher) -> &'static str {
 
 fn matcher_out(matcher: &Matcher) -> (&'static str, Out) {
     let bound = |text: &String| {
-        if is_json_number(text) { Out::Raw(text.clone()) } else { Out::text(text) }
+        if is_json_number(text) {
+            Out::Raw(text.clone())
+        } else {
+            Out::text(text)
+        }
     };
     let value = match matcher {
         Matcher::DenyRegex(text) | Matcher::AllowGlob(text) => Out::text(text),
@@ -263,7 +284,9 @@ fn path_out(rule: &PathRule) -> Out {
     Fields::default()
         .texts("roots", &rule.roots)
         .texts("deny", &rule.deny)
-        .list("access", &rule.access, |access: &Access| Out::text(access.as_str()))
+        .list("access", &rule.access, |access: &Access| {
+            Out::text(access.as_str())
+        })
         .done()
 }
 
@@ -271,11 +294,18 @@ fn host_out(rule: &HostRule) -> Out {
     Fields::default()
         .texts("allow", &rule.allow)
         .texts("deny", &rule.deny)
-        .list("deny_classes", &rule.deny_classes, |class: &AddressClass| Out::text(class.as_str()))
+        .list(
+            "deny_classes",
+            &rule.deny_classes,
+            |class: &AddressClass| Out::text(class.as_str()),
+        )
         .texts("schemes", &rule.schemes)
         .numbers("ports", &rule.ports)
         // Written out even as the default, because an object without any condition does not load.
-        .put("userinfo", Some(Out::Raw(rule.userinfo.to_string())).filter(|_| rule.userinfo || is_bare(rule)))
+        .put(
+            "userinfo",
+            Some(Out::Raw(rule.userinfo.to_string())).filter(|_| rule.userinfo || is_bare(rule)),
+        )
         .done()
 }
 

@@ -12,6 +12,7 @@ mod rule;
 pub(crate) mod vocabulary;
 
 use crate::{
+    Policy,
     diagnostic::{Diagnostic, Severity},
     manifest::Manifest,
     node::{self, Node, Place, Value},
@@ -50,7 +51,13 @@ impl Format {
     /// is JSON.
     #[must_use]
     pub fn guess(name: &str, text: &str) -> Self {
-        let opens = || if text.trim_start().starts_with('{') { Self::Json } else { Self::Yaml };
+        let opens = || {
+            if text.trim_start().starts_with('{') {
+                Self::Json
+            } else {
+                Self::Yaml
+            }
+        };
         Self::of_name(name).unwrap_or_else(opens)
     }
 }
@@ -62,7 +69,11 @@ impl Format {
 ///
 /// # Errors
 /// All problems found, in the order of their places: never an empty list, at most [`PROBLEMS_MAX`].
-pub fn load(name: &str, text: &str, format: Format) -> Result<(Manifest, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub fn load(
+    name: &str,
+    text: &str,
+    format: Format,
+) -> Result<(Manifest, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let tree = match parse(text, format, &mut problems) {
         Ok(tree) => tree,
@@ -72,27 +83,33 @@ pub fn load(name: &str, text: &str, format: Format) -> Result<(Manifest, Vec<Dia
         }
     };
     let (manifest, origin) = root::read(&tree, &mut problems);
-    if let Err(found) = compiles(name, &manifest) {
-        let known: Vec<Place> = problems.iter().map(|p| Place { line: p.line, column: p.column }).collect();
+    if let Err(found) = Policy::compile(name, &manifest) {
+        let known: Vec<Place> = problems
+            .iter()
+            .map(|p| Place {
+                line: p.line,
+                column: p.column,
+            })
+            .collect();
         for problem in found {
             let problem = placed(problem, &tree, &origin);
             // A place that already has a problem gains nothing from a second view of it.
-            if !known.contains(&Place { line: problem.line, column: problem.column }) {
+            if !known.contains(&Place {
+                line: problem.line,
+                column: problem.column,
+            }) {
                 problems.push(problem);
             }
         }
     }
-    let mut listed = finish(name, problems);
-    if listed.iter().any(|problem| problem.severity == Severity::Error) {
-        listed.retain(|problem| problem.severity == Severity::Error);
-        return Err(listed);
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
+        problems.retain(|problem| problem.severity == Severity::Error);
+        return Err(finish(name, problems));
     }
-    Ok((manifest, listed))
-}
-
-/// What compiling the manifest finds.
-fn compiles(_name: &str, _manifest: &Manifest) -> Result<(), Vec<Diagnostic>> {
-    Ok(())
+    Ok((manifest, finish(name, problems)))
 }
 
 fn parse(text: &str, format: Format, problems: &mut Vec<Diagnostic>) -> Result<Node, Diagnostic> {
@@ -102,9 +119,17 @@ fn parse(text: &str, format: Format, problems: &mut Vec<Diagnostic>) -> Result<N
         ..Diagnostic::error("", message, help)
     };
     if text.len() > MANIFEST_BYTES_MAX {
-        return Err(start(format!("the file is longer than {MANIFEST_BYTES_MAX} bytes"), ""));
+        return Err(start(
+            format!("the file is longer than {MANIFEST_BYTES_MAX} bytes"),
+            "",
+        ));
     }
-    let empty = || start("the file is empty".to_owned(), "write `{}` for a policy that denies every call");
+    let empty = || {
+        start(
+            "the file is empty".to_owned(),
+            "write `{}` for a policy that denies every call",
+        )
+    };
     if text.trim().is_empty() {
         return Err(empty());
     }
@@ -117,8 +142,16 @@ fn parse(text: &str, format: Format, problems: &mut Vec<Diagnostic>) -> Result<N
         Value::Null if format == Format::Yaml => Err(empty()),
         ref other => {
             let message = format!("a policy is an object, this is {}", other.kind());
-            let at = Diagnostic::error("", message, "write keys and values, for example `allow: [search_web]`");
-            Err(Diagnostic { line: tree.place.line, column: tree.place.column, ..at })
+            let at = Diagnostic::error(
+                "",
+                message,
+                "write keys and values, for example `allow: [search_web]`",
+            );
+            Err(Diagnostic {
+                line: tree.place.line,
+                column: tree.place.column,
+                ..at
+            })
         }
     }
 }
@@ -143,10 +176,17 @@ impl Origin {
             ("rate_limit[", &self.rate_limit),
         ];
         for (prefix, indexes) in lists {
-            let Some((index, tail)) = field.strip_prefix(prefix).and_then(|rest| rest.split_once(']')) else {
+            let Some((index, tail)) = field
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.split_once(']'))
+            else {
                 continue;
             };
-            if let Some(original) = index.parse().ok().and_then(|index: usize| indexes.get(index)) {
+            if let Some(original) = index
+                .parse()
+                .ok()
+                .and_then(|index: usize| indexes.get(index))
+            {
                 return format!("{prefix}{original}]{tail}");
             }
         }
@@ -157,18 +197,34 @@ impl Origin {
 fn placed(problem: Diagnostic, tree: &Node, origin: &Origin) -> Diagnostic {
     let field = origin.field(&problem.field);
     let place = tree.place_of(&field);
-    Diagnostic { line: place.line, column: place.column, field, ..problem }
+    Diagnostic {
+        line: place.line,
+        column: place.column,
+        field,
+        ..problem
+    }
 }
 
 /// Places problems of a loaded manifest, such as those of lint, by their fields.
 ///
 /// Guarantees: a text that does not parse, or a field it does not hold, leaves a problem as it was.
 #[must_use]
-pub fn locate(name: &str, text: &str, format: Format, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub fn locate(
+    name: &str,
+    text: &str,
+    format: Format,
+    problems: Vec<Diagnostic>,
+) -> Vec<Diagnostic> {
     match parse(text, format, &mut Vec::new()) {
         Ok(tree) => {
             let origin = Origin::default();
-            finish(name, problems.into_iter().map(|problem| placed(problem, &tree, &origin)).collect())
+            finish(
+                name,
+                problems
+                    .into_iter()
+                    .map(|problem| placed(problem, &tree, &origin))
+                    .collect(),
+            )
         }
         Err(_) => problems,
     }

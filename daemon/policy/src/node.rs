@@ -75,7 +75,9 @@ impl Node {
                 serde_json::Value::Array(items.iter().map(Self::to_json).collect::<Option<_>>()?)
             }
             Value::Map(members) => {
-                let pairs = members.iter().map(|member| Some((member.key.clone(), member.node.to_json()?)));
+                let pairs = members
+                    .iter()
+                    .map(|member| Some((member.key.clone(), member.node.to_json()?)));
                 serde_json::Value::Object(pairs.collect::<Option<_>>()?)
             }
         })
@@ -110,7 +112,9 @@ impl Node {
             };
         }
         let name = field.strip_prefix('.').unwrap_or(field);
-        let Value::Map(members) = &self.value else { return None };
+        let Value::Map(members) = &self.value else {
+            return None;
+        };
         // Names of tools may hold dots, so the longest key that fits is the one meant.
         let member = members
             .iter()
@@ -152,15 +156,27 @@ pub(crate) fn of_yaml(text: &str, problems: &mut Vec<Diagnostic>) -> Result<Node
 }
 
 fn fault(place: Place, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
-    Diagnostic { line: place.line, column: place.column, ..Diagnostic::error("", message, help) }
+    Diagnostic {
+        line: place.line,
+        column: place.column,
+        ..Diagnostic::error("", message, help)
+    }
 }
 
 /// Adds a member, or reports that its key is taken. The first one stays.
-fn add_member(members: &mut Vec<Member>, seen: &mut Seen, member: Member, problems: &mut Vec<Diagnostic>) {
+fn add_member(
+    members: &mut Vec<Member>,
+    seen: &mut Seen,
+    member: Member,
+    problems: &mut Vec<Diagnostic>,
+) {
     match seen.entry(member.key.clone()) {
         std::collections::hash_map::Entry::Occupied(first) => {
             let message = format!("duplicate key `{}`", crate::diagnostic::shown(&member.key));
-            let help = format!("it is already given on line {}; keep one of the two", first.get().line);
+            let help = format!(
+                "it is already given on line {}; keep one of the two",
+                first.get().line
+            );
             problems.push(fault(member.place, message, help));
         }
         std::collections::hash_map::Entry::Vacant(free) => {

@@ -46,38 +46,70 @@ pub(super) struct Object<'n> {
 impl<'n> Object<'n> {
     /// The value of `key`, when the object has it.
     pub(super) fn get(&self, key: &str) -> Option<Spot<'n>> {
-        self.members.get(key).map(|(node, _)| Spot { node, field: join(&self.field, key) })
+        self.members.get(key).map(|(node, _)| Spot {
+            node,
+            field: join(&self.field, key),
+        })
     }
 
     /// The place of `key` itself.
     pub(super) fn key_place(&self, key: &str) -> Place {
-        self.members.get(key).map_or_else(Place::default, |(_, place)| *place)
+        self.members
+            .get(key)
+            .map_or_else(Place::default, |(_, place)| *place)
     }
 
     /// Which of `keys` the object has, in their order.
     pub(super) fn present(&self, keys: &[&'static str]) -> Vec<&'static str> {
-        keys.iter().copied().filter(|key| self.members.contains_key(key)).collect()
+        keys.iter()
+            .copied()
+            .filter(|key| self.members.contains_key(key))
+            .collect()
     }
 }
 
 fn join(field: &str, key: &str) -> String {
-    if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") }
+    if field.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{field}.{key}")
+    }
 }
 
 impl Reader<'_> {
     /// Reports an error at a place.
-    pub(super) fn at(&mut self, place: Place, field: &str, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn at(
+        &mut self,
+        place: Place,
+        field: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         let problem = Diagnostic::error(field, message, help);
-        self.problems.push(Diagnostic { line: place.line, column: place.column, ..problem });
+        self.problems.push(Diagnostic {
+            line: place.line,
+            column: place.column,
+            ..problem
+        });
     }
 
     /// Reports an error of a value.
-    pub(super) fn error(&mut self, spot: &Spot<'_>, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn error(
+        &mut self,
+        spot: &Spot<'_>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.at(spot.node.place, &spot.field, message, help);
     }
 
     /// Reports a warning about a value.
-    pub(super) fn warning(&mut self, spot: &Spot<'_>, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn warning(
+        &mut self,
+        spot: &Spot<'_>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.error(spot, message, help);
         if let Some(last) = self.problems.last_mut() {
             last.severity = Severity::Warning;
@@ -88,19 +120,34 @@ impl Reader<'_> {
         let name = spot.field.rsplit('.').next().unwrap_or_default().to_owned();
         let help = match &spot.node.value {
             Value::Null => "leave the key out instead of giving it no value".to_owned(),
-            Value::Number(text) if wanted.contains("string") => format!("put it in quotes: \"{}\"", shown(text)),
-            Value::Bool(value) if wanted.contains("string") => format!("put it in quotes: \"{value}\""),
+            Value::Number(text) if wanted.contains("string") => {
+                format!("put it in quotes: \"{}\"", shown(text))
+            }
+            Value::Bool(value) if wanted.contains("string") => {
+                format!("put it in quotes: \"{value}\"")
+            }
             Value::Text(text) if wanted.contains("number") && text.parse::<f64>().is_ok() => {
                 "take the quotes away".to_owned()
             }
             Value::Text(text) if wanted.contains("list") => format!("write [\"{}\"]", shown(text)),
             _ => String::new(),
         };
-        self.error(spot, format!("`{name}` must be {wanted}, this is {}", spot.node.value.kind()), help);
+        self.error(
+            spot,
+            format!(
+                "`{name}` must be {wanted}, this is {}",
+                spot.node.value.kind()
+            ),
+            help,
+        );
     }
 
     /// An object with only these keys.
-    pub(super) fn object<'n>(&mut self, spot: &Spot<'n>, keys: &[&[&'static str]]) -> Option<Object<'n>> {
+    pub(super) fn object<'n>(
+        &mut self,
+        spot: &Spot<'n>,
+        keys: &[&[&'static str]],
+    ) -> Option<Object<'n>> {
         let Value::Map(members) = &spot.node.value else {
             self.wrong_kind(spot, "an object");
             return None;
@@ -114,13 +161,23 @@ impl Reader<'_> {
                 found.insert(member.key.as_str(), (&member.node, member.place));
             }
         }
-        Some(Object { field: spot.field.clone(), members: found })
+        Some(Object {
+            field: spot.field.clone(),
+            members: found,
+        })
     }
 
     fn unknown_key(&mut self, field: &str, key: &str, place: Place, known: &[&'static str]) {
-        let meant = nearest(key, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let meant = nearest(key, known)
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default();
         let message = format!("unknown key `{}`{meant}", shown(key));
-        self.at(place, field, message, format!("the keys here are {}", listed(known)));
+        self.at(
+            place,
+            field,
+            message,
+            format!("the keys here are {}", listed(known)),
+        );
     }
 
     /// The members of an object with free keys, each key a tool's name.
@@ -136,17 +193,33 @@ impl Reader<'_> {
                 self.at(member.place, &field, message, help);
                 continue;
             }
-            rows.push((member.key.clone(), Spot { node: &member.node, field }));
+            rows.push((
+                member.key.clone(),
+                Spot {
+                    node: &member.node,
+                    field,
+                },
+            ));
         }
         rows
     }
 
     /// The items of a list; with `single`, one value stands for the list of it.
-    pub(super) fn items<'n>(&mut self, spot: &Spot<'n>, wanted: &str, single: bool) -> Vec<Spot<'n>> {
+    pub(super) fn items<'n>(
+        &mut self,
+        spot: &Spot<'n>,
+        wanted: &str,
+        single: bool,
+    ) -> Vec<Spot<'n>> {
         match &spot.node.value {
             Value::List(items) => {
                 let spots = items.iter().enumerate();
-                spots.map(|(index, node)| Spot { node, field: format!("{}[{index}]", spot.field) }).collect()
+                spots
+                    .map(|(index, node)| Spot {
+                        node,
+                        field: format!("{}[{index}]", spot.field),
+                    })
+                    .collect()
             }
             Value::Null => {
                 self.wrong_kind(spot, wanted);
@@ -174,7 +247,12 @@ impl Reader<'_> {
     }
 
     /// A list of strings without repetition.
-    pub(super) fn texts(&mut self, spot: Option<Spot<'_>>, text: Text, single: bool) -> Vec<String> {
+    pub(super) fn texts(
+        &mut self,
+        spot: Option<Spot<'_>>,
+        text: Text,
+        single: bool,
+    ) -> Vec<String> {
         let Some(spot) = spot else { return Vec::new() };
         let mut values = Vec::new();
         for item in self.items(&spot, "a list of strings", single) {
@@ -186,7 +264,10 @@ impl Reader<'_> {
     }
 
     /// Reports values that are there twice and drops the second.
-    pub(super) fn without_repetition<T: std::fmt::Display>(&mut self, values: Vec<(T, Spot<'_>)>) -> Vec<T> {
+    pub(super) fn without_repetition<T: std::fmt::Display>(
+        &mut self,
+        values: Vec<(T, Spot<'_>)>,
+    ) -> Vec<T> {
         let mut seen: HashMap<String, Place> = HashMap::new();
         let mut kept = Vec::new();
         for (value, spot) in values {
@@ -216,7 +297,9 @@ impl Reader<'_> {
         };
         let parsed = parse(text);
         if parsed.is_none() {
-            let meant = nearest(text, words).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let meant = nearest(text, words)
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
             let message = format!("unknown {what} `{}`{meant}", shown(text));
             self.error(spot, message, format!("one of {}", listed(words)));
         }
@@ -238,10 +321,16 @@ impl Reader<'_> {
             self.wrong_kind(spot, "a whole number");
             return None;
         };
-        let value = text.parse().ok().filter(|value| (min..=max).contains(value));
+        let value = text
+            .parse()
+            .ok()
+            .filter(|value| (min..=max).contains(value));
         if value.is_none() {
             let name = spot.field.rsplit('.').next().unwrap_or_default().to_owned();
-            let message = format!("`{name}` must be a whole number from {min} to {max}, this is {}", shown(text));
+            let message = format!(
+                "`{name}` must be a whole number from {min} to {max}, this is {}",
+                shown(text)
+            );
             self.error(spot, message, "");
         }
         value
@@ -249,7 +338,8 @@ impl Reader<'_> {
 
     /// A whole number of 32 bits.
     pub(super) fn whole_u32(&mut self, spot: &Spot<'_>, max: u32) -> Option<u32> {
-        self.whole(spot, 0, u64::from(max)).and_then(|value| u32::try_from(value).ok())
+        self.whole(spot, 0, u64::from(max))
+            .and_then(|value| u32::try_from(value).ok())
     }
 
     /// A number, as written.
@@ -259,7 +349,11 @@ impl Reader<'_> {
             return None;
         };
         if text.len() > 64 || !text.parse::<f64>().is_ok_and(f64::is_finite) {
-            self.error(spot, "a number too large or too long to compare", "use at most 64 characters");
+            self.error(
+                spot,
+                "a number too large or too long to compare",
+                "use at most 64 characters",
+            );
             return None;
         }
         Some(text.clone())
@@ -269,7 +363,11 @@ impl Reader<'_> {
     pub(super) fn json(&mut self, spot: &Spot<'_>) -> Option<serde_json::Value> {
         let value = spot.node.to_json();
         if value.is_none() {
-            self.error(spot, "a number here cannot be kept exactly", "use an integer of 64 bits or a short decimal");
+            self.error(
+                spot,
+                "a number here cannot be kept exactly",
+                "use an integer of 64 bits or a short decimal",
+            );
         }
         value
     }
@@ -278,25 +376,40 @@ impl Reader<'_> {
 /// Why a string does not serve its purpose.
 fn text_problem(value: &str, text: Text) -> Option<(String, &'static str)> {
     if value.trim().is_empty() {
-        return Some(("an empty string".to_owned(), "write a value or take the entry away"));
+        return Some((
+            "an empty string".to_owned(),
+            "write a value or take the entry away",
+        ));
     }
     if value.len() > TEXT_BYTES_MAX {
         return Some((format!("a string longer than {TEXT_BYTES_MAX} bytes"), ""));
     }
     let laid_out = |c: char| text == Text::Regex && matches!(c, '\n' | '\t' | '\r');
     if let Some(bad) = value.chars().find(|c| c.is_control() && !laid_out(*c)) {
-        return Some((format!("a control character ({}) in a string", bad.escape_unicode()), "take it away"));
+        return Some((
+            format!("a control character ({}) in a string", bad.escape_unicode()),
+            "take it away",
+        ));
     }
     if let Some(bad) = value.chars().find(|c| is_invisible(*c)) {
-        let message = format!("an invisible character ({}) in a string", bad.escape_unicode());
+        let message = format!(
+            "an invisible character ({}) in a string",
+            bad.escape_unicode()
+        );
         return Some((message, "take it away; in a pattern write it as \\u{...}"));
     }
     if text == Text::Tool {
         if value.trim() != value {
-            return Some(("blanks around a tool's name".to_owned(), "take the blanks away"));
+            return Some((
+                "blanks around a tool's name".to_owned(),
+                "take the blanks away",
+            ));
         }
         if value.len() > fak_types::TOOL_NAME_BYTES_MAX {
-            let message = format!("a tool's name longer than {} bytes", fak_types::TOOL_NAME_BYTES_MAX);
+            let message = format!(
+                "a tool's name longer than {} bytes",
+                fak_types::TOOL_NAME_BYTES_MAX
+            );
             return Some((message, "no call can have this name"));
         }
     }

@@ -15,8 +15,14 @@ use crate::{
 const RULES_MAX: usize = 10_000;
 
 /// Reads the rules that can be read; `origin` gets the index of each in the file.
-pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>, origin: &mut Vec<usize>) -> Vec<ArgRule> {
-    let Some(spot) = object.get("arg_rules") else { return Vec::new() };
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    object: &Object<'_>,
+    origin: &mut Vec<usize>,
+) -> Vec<ArgRule> {
+    let Some(spot) = object.get("arg_rules") else {
+        return Vec::new();
+    };
     let items = reader.items(&spot, "a list of objects", false);
     if items.len() > RULES_MAX {
         reader.error(&spot, format!("more than {RULES_MAX} rules"), "");
@@ -40,17 +46,25 @@ fn one(reader: &mut Reader<'_>, item: &Spot<'_>) -> Option<ArgRule> {
     let object = reader.object(item, &[words::RULE, words::MATCHERS])?;
     let name = object.get("name").and_then(|spot| name(reader, &spot));
     let tool = required(reader, item, &object, "tool").and_then(|spot| tool_pattern(reader, &spot));
-    let arg = required(reader, item, &object, "arg").and_then(|spot| reader.text(&spot, Text::Plain));
-    let reason =
-        object.get("reason").and_then(|spot| reader.word(&spot, "reason", &words::reasons(), words::reason));
+    let arg =
+        required(reader, item, &object, "arg").and_then(|spot| reader.text(&spot, Text::Plain));
+    let reason = object
+        .get("reason")
+        .and_then(|spot| reader.word(&spot, "reason", &words::reasons(), words::reason));
     let witness = |text: &str| match text {
         "DENY" => Some(false),
         "REQUIRE_WITNESS" => Some(true),
         _ => None,
     };
-    let verdict = object.get("verdict").and_then(|spot| reader.word(&spot, "verdict", words::VERDICTS, witness));
-    let hint = object.get("hint").and_then(|spot| reader.text(&spot, Text::Plain));
-    let must = object.get("required").and_then(|spot| reader.boolean(&spot));
+    let verdict = object
+        .get("verdict")
+        .and_then(|spot| reader.word(&spot, "verdict", words::VERDICTS, witness));
+    let hint = object
+        .get("hint")
+        .and_then(|spot| reader.text(&spot, Text::Plain));
+    let must = object
+        .get("required")
+        .and_then(|spot| reader.boolean(&spot));
     let matcher = matcher(reader, item, &object);
     Some(ArgRule {
         name,
@@ -68,10 +82,16 @@ fn one(reader: &mut Reader<'_>, item: &Spot<'_>) -> Option<ArgRule> {
 fn name(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<String> {
     let text = reader.text(spot, Text::Plain)?;
     let fits = text.len() <= 64
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     if !fits || text.bytes().all(|byte| byte.is_ascii_digit()) {
         let help = "use letters, digits, `-`, `_` and `.`, at most 64, not digits alone";
-        reader.error(spot, format!("`{}` is not a rule's name", shown(&text)), help);
+        reader.error(
+            spot,
+            format!("`{}` is not a rule's name", shown(&text)),
+            help,
+        );
         return None;
     }
     Some(text)
@@ -87,11 +107,20 @@ fn matcher(reader: &mut Reader<'_>, item: &Spot<'_>, object: &Object<'_>) -> Opt
             return None;
         }
         [first, rest @ ..] => {
-            let message = format!("a rule with {} matchers: {}", present.len(), words::listed(&present).replace(" or ", " and "));
+            let message = format!(
+                "a rule with {} matchers: {}",
+                present.len(),
+                words::listed(&present).replace(" or ", " and ")
+            );
             let second = rest.first().copied().unwrap_or(first);
             // The one that stands later in the file is the one too many.
             let place = object.key_place(first).max(object.key_place(second));
-            reader.at(place, &item.field, message, "keep one here and give each other one a rule of its own");
+            reader.at(
+                place,
+                &item.field,
+                message,
+                "keep one here and give each other one a rule of its own",
+            );
             return None;
         }
     };
@@ -120,7 +149,11 @@ fn range(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Matcher> {
     match (number(&min), number(&max)) {
         // Rounding keeps the order, so this never refuses bounds that are in order.
         (Some(low), Some(high)) if low > high => {
-            reader.error(spot, "`min` is greater than `max`: no number is allowed", "exchange the bounds");
+            reader.error(
+                spot,
+                "`min` is greater than `max`: no number is allowed",
+                "exchange the bounds",
+            );
         }
         (None, None) if reader.problems.len() == before => {
             reader.error(spot, "a range without bounds", "give `min`, `max` or both");
@@ -133,7 +166,11 @@ fn range(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Matcher> {
 fn one_of(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<Vec<serde_json::Value>> {
     let items = reader.items(spot, "a list of values", false);
     if items.is_empty() && matches!(spot.node.value, Value::List(_)) {
-        reader.error(spot, "an empty list: no value is allowed", "list the values that are, or deny the tool");
+        reader.error(
+            spot,
+            "an empty list: no value is allowed",
+            "list the values that are, or deny the tool",
+        );
     }
     let mut values = Vec::new();
     for item in items {
@@ -148,7 +185,10 @@ fn schema(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<serde_json::Value>
     match spot.node.value {
         Value::Map(_) => reader.json(spot),
         _ => {
-            let message = format!("`schema` must be a JSON Schema object, this is {}", spot.node.value.kind());
+            let message = format!(
+                "`schema` must be a JSON Schema object, this is {}",
+                spot.node.value.kind()
+            );
             reader.error(spot, message, "");
             None
         }
@@ -170,34 +210,58 @@ fn words_of<T: Copy>(
             values.push((show(value), item));
         }
     }
-    reader.without_repetition(values).into_iter().filter_map(parse).collect()
+    reader
+        .without_repetition(values)
+        .into_iter()
+        .filter_map(parse)
+        .collect()
 }
 
 fn path(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<PathRule> {
     let object = reader.object(spot, &[words::PATH])?;
     if object.present(&["roots", "deny"]).is_empty() {
-        reader.error(spot, "a path rule that refuses nothing", "give `roots`, `deny` or both");
+        reader.error(
+            spot,
+            "a path rule that refuses nothing",
+            "give `roots`, `deny` or both",
+        );
     }
     let accesses: Vec<&str> = Access::ALL.into_iter().map(Access::as_str).collect();
     let roots = reader.texts(object.get("roots"), Text::Plain, true);
     if let Some(spot) = object.get("roots") {
         for root in roots.iter().filter(|root| !is_root(root)) {
             let message = format!("`{}` is not a root", shown(root));
-            reader.error(&spot, message, "a root is absolute, `~`, `~/...`, `.` or `./...`, without `..`");
+            reader.error(
+                &spot,
+                message,
+                "a root is absolute, `~`, `~/...`, `.`, `./...` or `$`, without `..`",
+            );
         }
         if roots.is_empty() && matches!(spot.node.value, Value::List(_)) {
-            reader.error(&spot, "an empty list of roots", "leave the key out to govern by `deny` alone");
+            reader.error(
+                &spot,
+                "an empty list of roots",
+                "leave the key out to govern by `deny` alone",
+            );
         }
     }
     Some(PathRule {
         roots,
         deny: reader.texts(object.get("deny"), Text::Plain, true),
-        access: words_of(reader, object.get("access"), "access", &accesses, Access::parse, Access::as_str),
+        access: words_of(
+            reader,
+            object.get("access"),
+            "access",
+            &accesses,
+            Access::parse,
+            Access::as_str,
+        ),
     })
 }
 
 fn is_root(root: &str) -> bool {
     let based = root == "."
+        || root == "$"
         || root == "~"
         || root.starts_with('/')
         || root.starts_with("~/")
@@ -208,12 +272,18 @@ fn is_root(root: &str) -> bool {
 fn host(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<HostRule> {
     let object = reader.object(spot, &[words::HOST])?;
     if object.present(words::HOST).is_empty() {
-        reader.error(spot, "a rule without conditions", format!("give {}", words::listed(words::HOST)));
+        reader.error(
+            spot,
+            "a rule without conditions",
+            format!("give {}", words::listed(words::HOST)),
+        );
     }
     let mut ports = Vec::new();
     if let Some(spot) = object.get("ports") {
         for item in reader.items(&spot, "a list of ports", true) {
-            let port = reader.whole(&item, 1, u64::from(u16::MAX)).and_then(|port| u16::try_from(port).ok());
+            let port = reader
+                .whole(&item, 1, u64::from(u16::MAX))
+                .and_then(|port| u16::try_from(port).ok());
             ports.extend(port.map(|port| (port, item)));
         }
     }
@@ -225,8 +295,15 @@ fn host(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<HostRule> {
         }
     }
     for key in ["allow", "schemes", "ports"] {
-        if let Some(spot) = object.get(key).filter(|spot| spot.node.value == Value::List(Vec::new())) {
-            reader.error(&spot, format!("`{key}` is an empty list"), "leave the key out to allow any");
+        if let Some(spot) = object
+            .get(key)
+            .filter(|spot| spot.node.value == Value::List(Vec::new()))
+        {
+            reader.error(
+                &spot,
+                format!("`{key}` is an empty list"),
+                "leave the key out to allow any",
+            );
         }
     }
     let classes = words::address_classes();
@@ -244,7 +321,10 @@ fn host(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<HostRule> {
         ),
         schemes,
         ports: reader.without_repetition(ports),
-        userinfo: object.get("userinfo").and_then(|spot| reader.boolean(&spot)).unwrap_or_default(),
+        userinfo: object
+            .get("userinfo")
+            .and_then(|spot| reader.boolean(&spot))
+            .unwrap_or_default(),
     })
 }
 
@@ -256,10 +336,14 @@ fn is_scheme(text: &str) -> bool {
 
 fn argv(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<ArgvRule> {
     let object = reader.object(spot, &[words::ARGV])?;
-    if let Some(program) = required(reader, spot, &object, "program") {
-        if program.node.value == Value::List(Vec::new()) {
-            reader.error(&program, "`program` is an empty list", "name at least one program");
-        }
+    if let Some(program) = required(reader, spot, &object, "program")
+        && program.node.value == Value::List(Vec::new())
+    {
+        reader.error(
+            &program,
+            "`program` is an empty list",
+            "name at least one program",
+        );
     }
     let mut list = |key: &str| reader.texts(object.get(key), Text::Plain, true);
     let mut rule = ArgvRule {
@@ -275,14 +359,25 @@ fn argv(reader: &mut Reader<'_>, spot: &Spot<'_>) -> Option<ArgvRule> {
         unless_setting: list("unless_setting"),
         ..ArgvRule::default()
     };
-    rule.min_operands = object.get("min_operands").and_then(|spot| reader.whole_u32(&spot, u32::MAX));
-    rule.max_operands = object.get("max_operands").and_then(|spot| reader.whole_u32(&spot, u32::MAX));
-    rule.foreground = object.get("foreground").and_then(|spot| reader.boolean(&spot)).unwrap_or_default();
+    rule.min_operands = object
+        .get("min_operands")
+        .and_then(|spot| reader.whole_u32(&spot, u32::MAX));
+    rule.max_operands = object
+        .get("max_operands")
+        .and_then(|spot| reader.whole_u32(&spot, u32::MAX));
+    rule.foreground = object
+        .get("foreground")
+        .and_then(|spot| reader.boolean(&spot))
+        .unwrap_or_default();
     argv_forms(reader, &object, &rule);
-    if let (Some(min), Some(max)) = (rule.min_operands, rule.max_operands) {
-        if min > max {
-            reader.error(spot, "`min_operands` is greater than `max_operands`: the rule never matches", "");
-        }
+    if let (Some(min), Some(max)) = (rule.min_operands, rule.max_operands)
+        && min > max
+    {
+        reader.error(
+            spot,
+            "`min_operands` is greater than `max_operands`: the rule never matches",
+            "",
+        );
     }
     Some(rule)
 }
@@ -292,20 +387,42 @@ fn argv_forms(reader: &mut Reader<'_>, object: &Object<'_>, rule: &ArgvRule) {
     let mut each = |key: &str, words: &[String], fits: &dyn Fn(&str) -> bool, help: &str| {
         let Some(spot) = object.get(key) else { return };
         for item in reader.items(&spot, "a list of strings", true) {
-            let Value::Text(text) = &item.node.value else { continue };
+            let Value::Text(text) = &item.node.value else {
+                continue;
+            };
             if words.contains(text) && !fits(text) {
-                reader.error(&item, format!("`{}` in `{key}` can never match", shown(text)), help);
+                reader.error(
+                    &item,
+                    format!("`{}` in `{key}` can never match", shown(text)),
+                    help,
+                );
             }
         }
     };
     let program = |text: &str| !text.contains('/') && !text.contains(char::is_whitespace);
-    each("program", &rule.program, &program, "write the program's base name alone, for example `git`");
-    let flag = |text: &str| text.len() > 1 && text.starts_with(['-', '+']) && !text.contains(['=', ' ']);
+    each(
+        "program",
+        &rule.program,
+        &program,
+        "write the program's base name alone, for example `git`",
+    );
+    let flag =
+        |text: &str| text.len() > 1 && text.starts_with(['-', '+']) && !text.contains(['=', ' ']);
     let help = "an option starts with `-` and is written without its value";
     each("any_flag", &rule.any_flag, &flag, help);
     each("all_flags", &rule.all_flags, &flag, help);
     each("unless_flag", &rule.unless_flag, &flag, help);
     let setting = |text: &str| text.find('=').is_some_and(|at| at > 0);
-    each("any_setting", &rule.any_setting, &setting, "write `NAME=glob`");
-    each("unless_setting", &rule.unless_setting, &setting, "write `NAME=glob`");
+    each(
+        "any_setting",
+        &rule.any_setting,
+        &setting,
+        "write `NAME=glob`",
+    );
+    each(
+        "unless_setting",
+        &rule.unless_setting,
+        &setting,
+        "write `NAME=glob`",
+    );
 }

@@ -32,7 +32,9 @@ pub(crate) const BIND: &[&str] = &["uids", "gids", "keys"];
 pub(crate) const SHELL: &[&str] = &["tool", "arg"];
 
 /// Keys of an entry of `arg_rules` beside its matcher.
-pub(crate) const RULE: &[&str] = &["name", "tool", "arg", "reason", "verdict", "hint", "required"];
+pub(crate) const RULE: &[&str] = &[
+    "name", "tool", "arg", "reason", "verdict", "hint", "required",
+];
 
 /// The matchers: a rule has exactly one.
 pub(crate) const MATCHERS: &[&str] = &[
@@ -56,7 +58,14 @@ pub(crate) const RANGE: &[&str] = &["min", "max"];
 pub(crate) const PATH: &[&str] = &["roots", "deny", "access"];
 
 /// Keys of `host` and `url`.
-pub(crate) const HOST: &[&str] = &["allow", "deny", "deny_classes", "schemes", "ports", "userinfo"];
+pub(crate) const HOST: &[&str] = &[
+    "allow",
+    "deny",
+    "deny_classes",
+    "schemes",
+    "ports",
+    "userinfo",
+];
 
 /// Keys of `argv`.
 pub(crate) const ARGV: &[&str] = &[
@@ -76,11 +85,21 @@ pub(crate) const ARGV: &[&str] = &[
 ];
 
 /// Keys of a quota.
-pub(crate) const RATE: &[&str] = &["max_calls", "max_cost", "key", "retry_after_ms", "window_ms"];
+pub(crate) const RATE: &[&str] = &[
+    "max_calls",
+    "max_cost",
+    "key",
+    "retry_after_ms",
+    "window_ms",
+];
 
 /// The reasons a rule may give: all twelve, never `NONE`.
 pub(crate) fn reasons() -> Vec<&'static str> {
-    Reason::ALL.into_iter().filter(|reason| *reason != Reason::None).map(Reason::as_str).collect()
+    Reason::ALL
+        .into_iter()
+        .filter(|reason| *reason != Reason::None)
+        .map(Reason::as_str)
+        .collect()
 }
 
 /// Reads a reason a rule may give.
@@ -100,7 +119,10 @@ pub(crate) fn sources() -> Vec<&'static str> {
 
 /// The address classes.
 pub(crate) fn address_classes() -> Vec<&'static str> {
-    AddressClass::ALL.into_iter().map(AddressClass::as_str).collect()
+    AddressClass::ALL
+        .into_iter()
+        .map(AddressClass::as_str)
+        .collect()
 }
 
 /// The verdicts a rule may give.
@@ -166,6 +188,10 @@ pub(crate) fn nearest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', ' '], "_");
     let text: String = plain(text).chars().take(64).collect();
     let distance = |word: &str| strsim::osa_distance(&text, &plain(word));
-    let near = |word: &&str| distance(word) <= (word.len() / 3).max(1);
-    words.iter().copied().filter(near).min_by_key(|word| distance(word))
+    let near = |word: &&str| distance(word) <= word.len().div_ceil(3).clamp(1, 3);
+    words
+        .iter()
+        .copied()
+        .filter(near)
+        .min_by_key(|word| distance(word))
 }

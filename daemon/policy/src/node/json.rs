@@ -4,12 +4,20 @@
 //! no comments, no trailing commas, no single quotes, no byte order mark. Every refusal names what stands
 //! there, because the person reading it usually wrote YAML or JavaScript by habit.
 
-use super::{DEPTH_MAX, Member, Node, Place, Seen, VALUES_MAX, Value, add_member, fault, is_json_number};
+use super::{
+    DEPTH_MAX, Member, Node, Place, Seen, VALUES_MAX, Value, add_member, fault, is_json_number,
+};
 use crate::diagnostic::Diagnostic;
 
 /// Reads the one value of a JSON text.
 pub(super) fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Result<Node, Diagnostic> {
-    let mut reader = Reader { text, at: 0, place: Place { line: 1, column: 1 }, values: 0, problems };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        place: Place { line: 1, column: 1 },
+        values: 0,
+        problems,
+    };
     reader.blanks();
     let node = reader.value(0)?;
     reader.blanks();
@@ -29,7 +37,9 @@ struct Reader<'t, 'p> {
 
 impl Reader<'_, '_> {
     fn peek(&self) -> Option<char> {
-        self.text.get(self.at..).and_then(|rest| rest.chars().next())
+        self.text
+            .get(self.at..)
+            .and_then(|rest| rest.chars().next())
     }
 
     fn bump(&mut self) -> Option<char> {
@@ -54,25 +64,39 @@ impl Reader<'_, '_> {
     fn unexpected(&self, wanted: &str) -> Diagnostic {
         let (found, help) = match self.peek() {
             None => ("the file ends".to_owned(), ""),
-            Some('/' | '#') => {
-                ("found a comment".to_owned(), "JSON has no comments; write the policy as YAML to use them")
-            }
-            Some('\'') => ("found `'`".to_owned(), "JSON strings stand in double quotes"),
-            Some('\u{feff}') => {
-                ("found a byte order mark".to_owned(), "save the file as UTF-8 without a byte order mark")
-            }
-            Some(other) => {
-                (format!("found `{}`", other.escape_debug()), "a .json policy is strict JSON; YAML goes in .yaml")
-            }
+            Some('/' | '#') => (
+                "found a comment".to_owned(),
+                "JSON has no comments; write the policy as YAML to use them",
+            ),
+            Some('\'') => (
+                "found `'`".to_owned(),
+                "JSON strings stand in double quotes",
+            ),
+            Some('\u{feff}') => (
+                "found a byte order mark".to_owned(),
+                "save the file as UTF-8 without a byte order mark",
+            ),
+            Some(other) => (
+                format!("found `{}`", other.escape_debug()),
+                "a .json policy is strict JSON; YAML goes in .yaml",
+            ),
         };
-        fault(self.place, format!("not JSON: expected {wanted}, {found}"), help)
+        fault(
+            self.place,
+            format!("not JSON: expected {wanted}, {found}"),
+            help,
+        )
     }
 
     fn value(&mut self, depth: usize) -> Result<Node, Diagnostic> {
         let place = self.place;
         self.values += 1;
         if depth > DEPTH_MAX {
-            return Err(fault(place, format!("nested deeper than {DEPTH_MAX} levels"), ""));
+            return Err(fault(
+                place,
+                format!("nested deeper than {DEPTH_MAX} levels"),
+                "",
+            ));
         }
         if self.values > VALUES_MAX {
             return Err(fault(place, format!("more than {VALUES_MAX} values"), ""));
@@ -101,7 +125,11 @@ impl Reader<'_, '_> {
             other => {
                 let shown = crate::diagnostic::shown(other.unwrap_or_default());
                 let help = "words other than true, false and null stand in double quotes";
-                Err(fault(before, format!("not JSON: expected a value, found `{shown}`"), help))
+                Err(fault(
+                    before,
+                    format!("not JSON: expected a value, found `{shown}`"),
+                    help,
+                ))
             }
         }
     }
@@ -117,7 +145,11 @@ impl Reader<'_, '_> {
             return Ok(Value::Number(text.to_owned()));
         }
         let shown = crate::diagnostic::shown(text);
-        Err(fault(before, format!("not JSON: `{shown}` is not a number"), "write it in plain decimal"))
+        Err(fault(
+            before,
+            format!("not JSON: `{shown}` is not a number"),
+            "write it in plain decimal",
+        ))
     }
 
     fn list(&mut self, depth: usize) -> Result<Value, Diagnostic> {
@@ -166,7 +198,12 @@ impl Reader<'_, '_> {
             self.bump();
             self.blanks();
             let node = self.value(depth + 1)?;
-            add_member(&mut members, &mut seen, Member { key, place, node }, self.problems);
+            add_member(
+                &mut members,
+                &mut seen,
+                Member { key, place, node },
+                self.problems,
+            );
             self.blanks();
             match self.peek() {
                 Some('}') => {
@@ -185,7 +222,11 @@ impl Reader<'_, '_> {
         self.bump();
         self.blanks();
         if self.peek() == Some(close) {
-            return Err(fault(place, "not JSON: a comma after the last entry", "take the comma away"));
+            return Err(fault(
+                place,
+                "not JSON: a comma after the last entry",
+                "take the comma away",
+            ));
         }
         Ok(())
     }
@@ -198,14 +239,22 @@ impl Reader<'_, '_> {
             let place = self.place;
             match self.bump() {
                 None => {
-                    return Err(fault(start, "not JSON: a string without its closing quote", ""));
+                    return Err(fault(
+                        start,
+                        "not JSON: a string without its closing quote",
+                        "",
+                    ));
                 }
                 Some('"') => return Ok(text),
                 Some('\\') => text.push(self.escape(place)?),
                 Some(control) if control < ' ' => {
                     let name = control.escape_default();
                     let message = format!("not JSON: a control character ({name}) inside a string");
-                    return Err(fault(place, message, "write it as an escape, for example \\n"));
+                    return Err(fault(
+                        place,
+                        message,
+                        "write it as an escape, for example \\n",
+                    ));
                 }
                 Some(other) => text.push(other),
             }
@@ -226,7 +275,11 @@ impl Reader<'_, '_> {
             }
             _ => {
                 let help = "a backslash in a pattern is written twice: \"\\\\.\"";
-                return Err(fault(place, "not JSON: an unknown escape in a string", help));
+                return Err(fault(
+                    place,
+                    "not JSON: an unknown escape in a string",
+                    help,
+                ));
             }
         })
     }
@@ -236,14 +289,26 @@ impl Reader<'_, '_> {
         for _ in 0..4 {
             match self.bump().and_then(|digit| digit.to_digit(16)) {
                 Some(digit) => value = value << 4 | digit,
-                None => return Err(fault(place, "not JSON: \\u needs four hexadecimal digits", "")),
+                None => {
+                    return Err(fault(
+                        place,
+                        "not JSON: \\u needs four hexadecimal digits",
+                        "",
+                    ));
+                }
             }
         }
         Ok(value)
     }
 
     fn scalar(&mut self, high: u32, place: Place) -> Result<char, Diagnostic> {
-        let lone = || fault(place, "not JSON: half of a surrogate pair", "write the character itself");
+        let lone = || {
+            fault(
+                place,
+                "not JSON: half of a surrogate pair",
+                "write the character itself",
+            )
+        };
         let value = if (0xd800..0xdc00).contains(&high) {
             if self.bump() != Some('\\') || self.bump() != Some('u') {
                 return Err(lone());
