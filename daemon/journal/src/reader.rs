@@ -2,7 +2,7 @@
 //!
 //! A reader opens the file read-only. Beside a running daemon it shares the daemon's write-ahead log; on
 //! a copy, or on media nobody can write, it does without the shared-memory file SQLite would otherwise
-//! want to make. Rows are fetched in short transactions, so that the longest export does not hold back
+//! want to make; of a file that was cut short it reads what is left. Rows are fetched in short transactions, so that the longest export does not hold back
 //! the daemon's checkpoints.
 
 use std::{
@@ -17,7 +17,7 @@ use std::{
 
 use fak_chain::{DecodeError, Fault, Head, Problem, Record, Verifier, decode};
 use fak_types::Digest;
-use rusqlite::{Connection, OpenFlags, params, types::ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, params, types::ValueRef};
 
 use crate::{
     error::{ReadError, Trouble},
@@ -149,46 +149,38 @@ impl Reader {
         }
     }
 
-    /// Opens the file as what it seems to be: live, then without its shared memory.
+    /// Opens the file as what it seems to be: live, then on read-only media, then as a wreck.
     fn connect(path: &Path) -> Result<(Connection, FileKind), ReadError> {
-        let attempt = |uri: &str, alone: bool| {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            let conn = Connection::open_with_flags(uri, flags)?;
-            harden(&conn)?;
-            if alone {
-                // With an exclusive lock the log's index lives in this process; the lock itself is
-                // nothing, by the name of the VFS.
-                conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-            }
-            let kind = schema::kind_of(&conn)?;
-            Ok::<_, rusqlite::Error>((conn, kind))
-        };
         let uri = file_uri(path);
-        let failure = match attempt(&format!("{uri}?mode=ro"), false) {
-            Ok(open) => return Ok(open),
-            Err(failure) => failure,
-        };
-        // Read-only media: no shared memory can be made there, and nobody writes there either.
-        let offline = match failure.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly) => {
-                if log_is_empty(path) {
-                    attempt(&format!("{uri}?mode=ro&immutable=1"), false)
-                } else {
-                    attempt(&format!("{uri}?mode=ro&vfs=unix-none"), true)
-                }
-            }
-            Some(rusqlite::ErrorCode::NotADatabase) => {
+        let code = |error: &rusqlite::Error| error.sqlite_error_code();
+        let mut found = attempt(&format!("{uri}?mode=ro"), Manner::Shared);
+        if let Err(error) = &found
+            && matches!(
+                code(error),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            )
+        {
+            found = if log_is_empty(path) {
+                attempt(&format!("{uri}?mode=ro&immutable=1"), Manner::Shared)
+            } else {
+                attempt(&format!("{uri}?mode=ro&vfs=unix-none"), Manner::Alone)
+            };
+        }
+        if let Err(error) = &found
+            && code(error) == Some(ErrorCode::DatabaseCorrupt)
+        {
+            found = attempt(&format!("{uri}?mode=ro&immutable=1"), Manner::Wreck);
+        }
+        found.map_err(|error| match code(&error) {
+            Some(ErrorCode::NotADatabase) => {
                 let why = "it is not a database";
-                return Err(ReadError::NotAJournal {
+                ReadError::NotAJournal {
                     path: path.into(),
                     why,
-                });
+                }
             }
-            _ => Err(failure),
-        };
-        offline.map_err(|error| Trouble::sqlite(path, &error).into())
+            _ => Trouble::sqlite(path, &error).into(),
+        })
     }
 
     /// The last row; [`Head::EMPTY`] when there is none.
@@ -289,8 +281,14 @@ impl Reader {
         }
         let fault = Cell::new(None);
         let walked = self.walk(i64::MIN, self.last_seq(), &mut |raw| {
-            let seq = u64::try_from(raw.seq).unwrap_or(0);
-            match verifier.feed(seq, raw.body, raw.hash) {
+            // A sound table is in order, so a smaller number stands where the expected row was.
+            let judged = match u64::try_from(raw.seq) {
+                Ok(seq) if seq >= verifier.expected() => verifier.feed(seq, raw.body, raw.hash),
+                _ => {
+                    Err(verifier.unreadable(format!("a row numbered {} is in its place", raw.seq)))
+                }
+            };
+            match judged {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(found) => {
                     fault.set(Some(found));
@@ -436,6 +434,37 @@ impl Reader {
             from += 1;
         }
     }
+}
+
+/// How a connection comes to terms with what it finds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// As SQLite means it.
+    Shared,
+    /// With an exclusive lock the log's index lives in this process and needs no file; the lock itself
+    /// is nothing, by the name of the VFS.
+    Alone,
+    /// A file shorter than its header says is opened all the same, so that the first row that is gone
+    /// can be named. Nothing is written: the connection is read-only.
+    Wreck,
+}
+
+fn attempt(uri: &str, manner: Manner) -> rusqlite::Result<(Connection, FileKind)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let conn = Connection::open_with_flags(uri, flags)?;
+    harden(&conn)?;
+    match manner {
+        Manner::Shared => {}
+        Manner::Alone => conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?,
+        Manner::Wreck => {
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
+            conn.pragma_update(None, "writable_schema", true)?;
+        }
+    }
+    let kind = schema::kind_of(&conn)?;
+    Ok((conn, kind))
 }
 
 fn raw<'a>(row: &'a rusqlite::Row<'_>) -> rusqlite::Result<RawRow<'a>> {

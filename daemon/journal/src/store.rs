@@ -11,7 +11,8 @@ use std::{
 use fak_chain::{Fault, Head, Problem, Verifier, encode_into, link};
 use fak_types::Digest;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig,
+    params,
 };
 
 use crate::{
@@ -65,7 +66,16 @@ impl Store {
             _ => {}
         }
         let identity = identify(path).map_err(|error| Trouble::io(path, &error))?;
-        let storage = |error: rusqlite::Error| OpenError::Storage(Trouble::sqlite(path, &error));
+        let storage = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => {
+                let why = "it is not a database";
+                OpenError::NotAJournal {
+                    path: path.into(),
+                    why,
+                }
+            }
+            _ => OpenError::Storage(Trouble::sqlite(path, &error)),
+        };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags).map_err(storage)?;
         harden(&conn).map_err(storage)?;
