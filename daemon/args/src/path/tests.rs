@@ -3,7 +3,7 @@
 use super::*;
 
 fn normal(path: &str) -> NormalPath {
-    normalize_path(path, Some("/work"), Some("/home/u"))
+    normalize_path(path, Some("/tree"), Some("/home/u"))
 }
 
 fn bare(path: &str) -> NormalPath {
@@ -97,15 +97,15 @@ fn normalises() {
         ("//a", "/a"),
         ("/../../etc", "/etc"),
         ("/", "/"),
-        ("x/y", "/work/x/y"),
+        ("x/y", "/tree/x/y"),
         ("../etc", "/etc"),
-        (".", "/work"),
-        ("", "/work"),
+        (".", "/tree"),
+        ("", "/tree"),
         ("~", "/home/u"),
         ("~/x/../y", "/home/u/y"),
         ("~/../v/z", "/home/v/z"),
-        ("./~/x", "/work/~/x"),
-        ("a/~", "/work/a/~"),
+        ("./~/x", "/tree/~/x"),
+        ("a/~", "/tree/a/~"),
         ("file:///etc/./passwd", "/etc/passwd"),
         ("file:/etc/%70asswd", "/etc/passwd"),
         ("file://host/etc/passwd?x", "/etc/passwd"),
@@ -150,12 +150,12 @@ fn normalises() {
 #[test]
 fn containment_compares_components() {
     for (path, root) in [
-        ("/workshop/x", "/work"),
-        ("/work/../etc", "/work"),
-        ("/work", "/work/x"),
-        ("/WORK/x", "/work"),
+        ("/treeshop/x", "/tree"),
+        ("/tree/../etc", "/tree"),
+        ("/tree", "/tree/x"),
+        ("/TREE/x", "/tree"),
         ("~bob/x", "~"),
-        ("/", "/work"),
+        ("/", "/tree"),
     ] {
         assert!(
             !path_within(&normal(path), &normal(root), false),
@@ -223,7 +223,7 @@ fn globs_match_where_they_start() {
         ("~/.ssh/**", "~/.ssh/id"),
         ("~/.ssh/**", "/home/u/.ssh/id"),
         ("src/**", "src/a/b.rs"),
-        ("./src/*.rs", "/work/src/a.rs"),
+        ("./src/*.rs", "/tree/src/a.rs"),
         ("**/.env", ".env"),
         ("**/.env", "/x/y/.env"),
         ("*.pem", "/a/b/c.pem"),
@@ -251,7 +251,7 @@ fn globs_match_where_they_start() {
     }
     for (pattern, path) in [
         ("/etc/*", "/etc/a/b"),
-        ("/etc/*", "/work/etc/a"),
+        ("/etc/*", "/tree/etc/a"),
         ("/etc/**", "/etcetera"),
         ("~/.ssh/**", "/home/v/.ssh/id"),
         ("~/.ssh/**", "~bob/.ssh/id"),
@@ -266,7 +266,7 @@ fn globs_match_where_they_start() {
         assert!(!glob(pattern).matches(&normal(path)), "{pattern} {path}");
     }
     for (pattern, path) in [
-        (".git", "/work/.git/config"),
+        (".git", "/tree/.git/config"),
         (".git/", "a/.git/hooks/x"),
         ("/etc", "/etc/a/b"),
         ("~", "~/x"),
@@ -337,7 +337,7 @@ fn fragments_guard_what_they_name() {
     }
     for (fragment, text) in [
         (".git/", ".gitignore"),
-        (".git/", ".github/workflows"),
+        (".git/", ".github/treeflows"),
         (".git/", ".git-credentials"),
         (".git/", "x.git"),
         ("/etc/", "/home/u/etc/passwd"),
