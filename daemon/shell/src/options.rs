@@ -2,7 +2,10 @@
 
 use crate::{
     command::{Command, Word},
-    programs::{self, Spec, Style},
+    programs::{
+        self, Spec, Style,
+        wrappers::{self, Wrapper},
+    },
 };
 
 /// The words after the program, by role. Borrowed from the command.
@@ -164,14 +167,24 @@ impl Command {
     /// Splits `argv[1..]` by the program's table of options that take a value.
     #[must_use]
     pub fn options(&self) -> Options<'_> {
-        split(&self.program, self.argv.get(1..).unwrap_or(&[]))
+        let wrapper = wrappers::wrapper_of(&self.program, &self.argv);
+        split_with(&self.program, self.argv.get(1..).unwrap_or(&[]), wrapper)
     }
 }
 
 /// Splits the words after a program.
 pub(crate) fn split<'c>(program: &str, args: &'c [Word]) -> Options<'c> {
+    split_with(program, args, None)
+}
+
+fn split_with<'c>(
+    program: &str,
+    args: &'c [Word],
+    wrapper: Option<&'static Wrapper>,
+) -> Options<'c> {
     let mut splitter = Splitter {
         args,
+        wrapper,
         spec: programs::spec(program),
         program,
         sub: None,
@@ -184,6 +197,8 @@ pub(crate) fn split<'c>(program: &str, args: &'c [Word]) -> Options<'c> {
 
 struct Splitter<'p, 'c> {
     args: &'c [Word],
+    /// The program runs another: options behind its own operands are the other's.
+    wrapper: Option<&'static Wrapper>,
     spec: &'static Spec,
     program: &'p str,
     sub: Option<&'static Spec>,
@@ -210,7 +225,7 @@ impl<'c> Splitter<'_, 'c> {
                 || self.current().style == Style::Bare
             {
                 self.operand(word);
-                if self.current().stops && self.out.positional.len() > self.out.subs {
+                if self.ends_options() {
                     self.rest();
                 }
             } else if let Some(long) = text.strip_prefix("--") {
@@ -238,6 +253,15 @@ impl<'c> Splitter<'_, 'c> {
 
     fn current(&self) -> &'static Spec {
         self.sub.unwrap_or(self.spec)
+    }
+
+    /// Whether everything behind the operand just read is an operand.
+    fn ends_options(&self) -> bool {
+        let count = self.out.positional.len();
+        match self.wrapper {
+            Some(wrapper) => count > wrapper.operands + usize::from(!wrapper.sub.is_empty()),
+            None => self.current().stops && count > self.out.subs,
+        }
     }
 
     /// After the first operand of such programs everything is an operand of another program.
@@ -295,7 +319,9 @@ impl<'c> Splitter<'_, 'c> {
     }
 
     fn takes_long(&self, name: &str) -> bool {
-        let table = self.current().long_values;
+        let table = self
+            .wrapper
+            .map_or(self.current().long_values, |w| w.long_values);
         table.contains(&name)
             || (name.len() > 1
                 && !programs::COMPLETE_LONG.contains(&name)
@@ -328,10 +354,11 @@ impl<'c> Splitter<'_, 'c> {
 
     fn cluster(&mut self, word: &'c Word, index: usize) {
         let spec = self.current();
+        let values = self.wrapper.map_or(spec.short_values, |w| w.short_values);
         for (offset, letter) in word.text.char_indices().skip(1) {
             let after = offset + letter.len_utf8();
             let attached = after < word.text.len() || (word.opaque && word.static_bytes >= after);
-            if spec.short_values.contains(letter) {
+            if values.contains(letter) {
                 let value = if attached {
                     Some(FlagValue { word, from: after })
                 } else {

@@ -29,7 +29,12 @@ impl Effects<'_> {
                     parts.sub2().map(|w| w.text.as_str()),
                     Some("list" | "show" | "drop" | "clear" | "create" | "store")
                 );
-                if !reads {
+                let paths = parts.after(2);
+                if parts.sub2().is_some_and(|w| w.text == "push") && !paths.is_empty() {
+                    for word in paths {
+                        self.add(EffectKind::Write, word);
+                    }
+                } else if !reads {
                     self.tree(tree.as_ref());
                 }
             }

@@ -210,7 +210,14 @@ pub(crate) const COMPLETE_LONG: &[&str] = &[
 /// What is known of a program, by lower-cased base name.
 pub(crate) fn spec(program: &str) -> &'static Spec {
     find(TABLE, program)
-        .or_else(|| find(TABLE, unversioned(program)))
+        .or_else(|| {
+            let plain = unversioned(program);
+            if plain.len() == program.len() {
+                None
+            } else {
+                find(TABLE, plain)
+            }
+        })
         .unwrap_or(&UNKNOWN)
 }
 

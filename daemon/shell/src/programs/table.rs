@@ -222,7 +222,14 @@ pub(crate) static TABLE: &[Spec] = &[
             ("-d", Write),
             ("--dir", Write),
         ]),
-    program("awk"),
+    program("ash")
+        .short("oO")
+        .long(&["init-file", "rcfile"])
+        .stops(),
+    program("awk")
+        .short("Fefilv")
+        .long(&["assign", "field-separator", "file", "include", "source"])
+        .stops(),
     program("aws").with_sub(),
     program("az").with_sub(),
     reader("b2sum"),
@@ -231,6 +238,10 @@ pub(crate) static TABLE: &[Spec] = &[
         .short("wio")
         .with(&[("-i", Read), ("-o", Write)]),
     reader("basenc").short("w"),
+    program("bash")
+        .short("oO")
+        .long(&["init-file", "rcfile"])
+        .stops(),
     reader("bat").short("lr"),
     program("brew").with_sub(),
     program("bsdtar")
@@ -239,7 +250,7 @@ pub(crate) static TABLE: &[Spec] = &[
     program("bun").with_sub(),
     editor("bunzip2"),
     editor("bzip2"),
-    reader("cargo").with_sub().does(super::Operands::Nothing),
+    program("cargo").with_sub(),
     reader("cat"),
     program("cc")
         .style(Style::SingleDash)
@@ -301,6 +312,10 @@ pub(crate) static TABLE: &[Spec] = &[
         "fields",
         "output-delimiter",
     ]),
+    program("dash")
+        .short("oO")
+        .long(&["init-file", "rcfile"])
+        .stops(),
     program("dd").style(Style::Bare),
     cmdlet("del").style(Style::Slash).does(Each(Delete)),
     reader("df").short("Bt"),
@@ -321,9 +336,7 @@ pub(crate) static TABLE: &[Spec] = &[
     reader("egrep").short("ABCDefm").does(Later(Read)),
     program("emacs")
         .short("fltu")
-        .long(&[
-            "batch", "eval", "execute", "funcall", "insert", "load", "visit",
-        ])
+        .long(&["eval", "execute", "funcall", "insert", "load", "visit"])
         .does(Each(Write)),
     program("emacsclient")
         .short("acfFs")
@@ -343,7 +356,10 @@ pub(crate) static TABLE: &[Spec] = &[
         .long(&["o", "I", "L", "D", "x", "MF", "MT", "include", "isystem"])
         .does(Each(Read))
         .with(&[("-o", Write)]),
-    program("gawk"),
+    program("gawk")
+        .short("Fefilv")
+        .long(&["assign", "field-separator", "file", "include", "source"])
+        .stops(),
     program("gcc")
         .style(Style::SingleDash)
         .long(&["o", "I", "L", "D", "x", "MF", "MT", "include", "isystem"])
@@ -470,6 +486,10 @@ pub(crate) static TABLE: &[Spec] = &[
             "from-file",
         ])
         .does(Later(Read)),
+    program("ksh")
+        .short("oO")
+        .long(&["init-file", "rcfile"])
+        .stops(),
     program("kubectl").with_sub().short("nfcl").long(&[
         "context",
         "kubeconfig",
@@ -486,6 +506,7 @@ pub(crate) static TABLE: &[Spec] = &[
         .does(LastWritten)
         .with(&[("-t", Write), ("--target-directory", Write)]),
     program("ls").short("ITw").does(Each(Read)),
+    program("lua").short("el").stops(),
     editor("lz4"),
     editor("lzma"),
     program("make")
@@ -504,7 +525,7 @@ pub(crate) static TABLE: &[Spec] = &[
             ("--file", Execute),
             ("--makefile", Execute),
         ]),
-    program("mawk"),
+    program("mawk").short("Ffv").stops(),
     reader("md5sum"),
     program("mkdir")
         .short("mZ")
@@ -536,12 +557,16 @@ pub(crate) static TABLE: &[Spec] = &[
     cmdlet("new-item").does(Each(Write)).with(PS_WRITES),
     program("nix-shell").short("pA").long(&["run", "command"]),
     reader("nl").short("bdfhilnsvw"),
+    program("node")
+        .short("Cepr")
+        .long(&["eval", "print", "require", "import", "loader"])
+        .stops(),
     program("npm")
         .with_sub()
         .long(&["prefix", "registry", "workspace"])
         .short("w"),
     program("nslookup").style(Style::SingleDash),
-    editor("nvim").short("cdSu").long(&["cmd"]),
+    editor("nvim").short("cSu").long(&["cmd"]),
     reader("od").short("AjNStw"),
     program("openssl")
         .with_sub()
@@ -598,6 +623,8 @@ pub(crate) static TABLE: &[Spec] = &[
             ("--directory", Write),
             ("-r", Write),
         ]),
+    program("perl").short("EIe").attached("0CDFMTVimtx").stops(),
+    program("php").short("BEFRSZcdfrtz").long(&["run"]).stops(),
     editor("pico").short("CorsTQXY"),
     program("ping").short("cIiLlmMpQsStTWw").does(Each(Contact)),
     program("pip").with_sub().long(&[
@@ -614,6 +641,7 @@ pub(crate) static TABLE: &[Spec] = &[
     program("podman").with_sub(),
     reader("pr"),
     program("printf").style(Style::Bare),
+    program("python").short("QWXcm").stops(),
     reader("readlink"),
     reader("realpath").long(&["relative-base", "relative-to"]),
     cmdlet("remove-item")
@@ -681,6 +709,11 @@ pub(crate) static TABLE: &[Spec] = &[
             ("--partial-dir", Write),
             ("--files-from", Read),
         ]),
+    program("ruby")
+        .short("CEIer")
+        .attached("0FKTWix")
+        .long(&["eval"])
+        .stops(),
     program("rustc")
         .short("CLlo")
         .long(&[
@@ -695,12 +728,20 @@ pub(crate) static TABLE: &[Spec] = &[
         .does(Each(Read))
         .with(&[("-o", Write), ("--out-dir", Write)]),
     program("scp").short("cDFiJloPSX").does(LastWritten),
+    program("sed")
+        .short("efl")
+        .attached("i")
+        .long(&["expression", "file", "line-length"]),
     cmdlet("set-content")
         .does(super::Operands::First(Write))
         .with(PS_WRITES),
     program("sftp")
         .short("BbcDFiJloPRSsX")
         .does(super::Operands::First(Contact)),
+    program("sh")
+        .short("oO")
+        .long(&["init-file", "rcfile"])
+        .stops(),
     reader("sha1sum"),
     reader("sha224sum"),
     reader("sha256sum"),
@@ -809,10 +850,10 @@ pub(crate) static TABLE: &[Spec] = &[
     program("unzip").short("dPx").with(&[("-d", Write)]),
     editor("unzstd"),
     program("uv").with_sub(),
-    editor("vi").short("cdrSStTuUwW").long(&["cmd"]),
+    editor("vi").short("cSTuUwW").long(&["cmd"]),
     editor("view").short("c"),
     editor("vim")
-        .short("crSstTuUwWi")
+        .short("cSTuUwW")
         .long(&["cmd", "remote", "servername"]),
     program("visudo")
         .short("f")
@@ -831,6 +872,10 @@ pub(crate) static TABLE: &[Spec] = &[
     program("zip")
         .short("bnPtTx")
         .does(super::Operands::FirstWritten),
+    program("zsh")
+        .short("oO")
+        .long(&["init-file", "rcfile"])
+        .stops(),
     editor("zstd").short("DMoT").with(&[("-o", Write)]),
     reader("zstdcat"),
 ];

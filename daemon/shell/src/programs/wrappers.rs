@@ -193,9 +193,9 @@ static WRAPPERS: &[Wrapper] = &[
     wrapper("cpulimit", "lpPe").long(&["limit", "pid"]),
     wrapper("dbus-run-session", "").long(&["config-file", "dbus-daemon"]),
     wrapper("direnv", "").sub("exec").after(1),
+    wrapper("doas", "Cu").assigns(),
     container("docker", "exec"),
     container("docker", "run"),
-    wrapper("doas", "Cu").assigns(),
     wrapper("dotenv", "fe").long(&["file"]),
     wrapper("entr", ""),
     wrapper("env", "uCS")
