@@ -1,1 +1,57 @@
 //! The sans-IO machine: rungs, fold, sessions, rate limits.
+//!
+//! One call takes three steps, and only the first and the last need the machine itself:
+//!
+//! 1. [`Kernel::precheck`] sheds what is malformed or over quota before any expensive work.
+//! 2. [`Snapshot::judge`] asks the principal's policy. It is pure: any thread, no lock, no clock.
+//! 3. [`Kernel::settle`] asks every rung, folds their opinions with [`fold()`], spends quota, counts the call in its
+//!    session and makes the row that must be durable before the verdict leaves.
+//!
+//! The rungs, in order: `call` (is this a call at all), `rate_limit` (is anything left to spend), `policy`.
+//!
+//! State changes come from rows only, so [`Kernel::replay`] over a journal gives the state of the kernel that wrote it;
+//! [`Kernel::snapshot`] and [`Kernel::restore`] save most of the replaying.
+//!
+//! This crate reads no clock, no file, no socket, no environment and no source of randomness: each of these is an
+//! argument. It judges nothing by itself (that is the policy's) and stores nothing (that is the journal's).
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod explain;
+mod fold;
+mod form;
+mod gcra;
+mod image;
+mod judge;
+mod kernel;
+mod limit;
+mod meter;
+mod quota;
+mod recency;
+mod record;
+mod session;
+mod time;
+
+pub use explain::{Explanation, Opinion};
+pub use fold::{BY_ALL_DEFER, BY_EDITS, BY_EMPTY, fold};
+pub use form::{BY_PARSE, trace_is_sound};
+pub use gcra::WINDOW_MS_MAX;
+pub use image::RestoreError;
+pub use judge::{Judgement, Profile, Snapshot};
+pub use kernel::{
+    Decision, Kernel, Limits, QUOTA_KEYS_MAX, QUOTA_KEYS_PER_PRINCIPAL_MAX, SESSION_IDLE_MS_MAX,
+    SESSIONS_MAX, SESSIONS_PER_PRINCIPAL_MAX, Totals,
+};
+pub use quota::BY_RATE_LIMIT;
+pub use record::{ABOUT_GENERATION, ABOUT_PROFILE, ABOUT_REFUSED, policy_refused, rpc_refused};
+pub use session::{EXPIRED_PER_CALL_MAX, RunState, Session, Viewer};
+pub use time::{Timestamp, mint_trace};

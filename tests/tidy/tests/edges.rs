@@ -67,6 +67,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
             "fak-chain",
             "fak-kernel",
             "fak-journal",
+            "fak-sys",
             "fak-config",
             "fak-proto",
         ],

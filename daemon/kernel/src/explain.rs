@@ -1,0 +1,67 @@
+//! Why: every rung's opinion on one call.
+
+use fak_types::{Principal, ToolCall, Verdict, VerdictKind};
+
+use crate::{
+    Timestamp, fold,
+    judge::Judgement,
+    kernel::{Kernel, RUNG_POLICY},
+};
+
+/// What every rung thinks of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The verdict the call would get now.
+    pub verdict: Verdict,
+    /// The rungs' opinions, in the order they are asked.
+    pub rungs: Vec<Opinion>,
+}
+
+/// One rung's opinion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// The rung.
+    pub name: String,
+    /// What it says; a rung without an opinion defers.
+    pub verdict: Verdict,
+    /// Whether this rung decided.
+    pub winner: bool,
+}
+
+impl Kernel {
+    /// Says what every rung thinks of a call now, given what [`crate::Snapshot::explain`] found. Spends and counts
+    /// nothing; the verdict is the one [`Kernel::settle`] would give at the same moment.
+    #[must_use]
+    pub fn explain(
+        &self,
+        now: Timestamp,
+        who: &Principal,
+        call: &ToolCall<'_>,
+        judgement: &Judgement,
+        policy_rungs: Vec<(String, Verdict)>,
+    ) -> Explanation {
+        let name = who.name();
+        let asked = self.rungs(now, &name, call, judgement);
+        let folded = fold(asked.iter().map(|(_, opinion)| opinion.clone()));
+        let verdict = self.countable(folded, &name, call, judgement);
+        let own = asked.into_iter().filter(|(rung, _)| *rung != RUNG_POLICY);
+        let mut rungs: Vec<_> = own
+            .map(|(rung, opinion)| (rung.to_owned(), opinion))
+            .chain(policy_rungs)
+            .map(|(name, verdict)| Opinion {
+                name,
+                verdict,
+                winner: false,
+            })
+            .collect();
+        let decided = |rung: &Opinion| {
+            rung.verdict.kind == verdict.kind
+                && rung.verdict.kind != VerdictKind::Defer
+                && rung.verdict.by == verdict.by
+        };
+        if let Some(winner) = rungs.iter_mut().find(|rung| decided(rung)) {
+            winner.winner = true;
+        }
+        Explanation { verdict, rungs }
+    }
+}

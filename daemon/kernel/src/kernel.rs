@@ -1,0 +1,394 @@
+//! The machine: one value, changed by verdicts.
+
+use std::borrow::Cow;
+
+use fak_chain::{Draft, Record, RecordKind};
+use fak_types::{
+    CallLimits, Posture, Principal, Reason, TOOL_NAME_BYTES_MAX, ToolCall, Verdict, VerdictKind,
+};
+
+use crate::{
+    Timestamp, fold, form,
+    judge::{Judgement, Snapshot},
+    limit,
+    meter::Owners,
+    quota::{BY_RATE_LIMIT, Quotas, Spend, rate_limit_word},
+    record::{self, ABOUT_GENERATION, ABOUT_PROFILE},
+    session::{Bounds, Session, Sessions, Turn, Viewer},
+};
+
+/// Most live sessions. LIMIT: about 400 bytes each; the least recent one is displaced.
+pub const SESSIONS_MAX: usize = 100_000;
+/// Most live sessions of one principal. LIMIT: the principal's own least recent one is displaced.
+pub const SESSIONS_PER_PRINCIPAL_MAX: usize = 20_000;
+/// Longest time a session is kept without a call, in milliseconds: a week. LIMIT: then it is forgotten.
+pub const SESSION_IDLE_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
+/// Most keys all quotas count. LIMIT: about 64 bytes each; a call that would need another is `RATE_LIMITED`.
+pub const QUOTA_KEYS_MAX: usize = 1_000_000;
+/// Most keys one principal's calls may open in all quotas. LIMIT: its next new key is `RATE_LIMITED`; no key is
+/// forgotten to make room, for a forgotten lifetime quota would be a fresh one.
+pub const QUOTA_KEYS_PER_PRINCIPAL_MAX: usize = 200_000;
+
+/// The rung that asks whether this is a call at all.
+pub(crate) const RUNG_CALL: &str = "call";
+/// The rung that asks whether anything is left to spend.
+pub(crate) const RUNG_RATE_LIMIT: &str = "rate_limit";
+/// The rung that asks the principal's policy.
+pub(crate) const RUNG_POLICY: &str = "policy";
+
+/// The bounds of a kernel; the defaults are the constants of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`SESSIONS_MAX`].
+    pub sessions_max: usize,
+    /// See [`SESSIONS_PER_PRINCIPAL_MAX`].
+    pub sessions_per_principal_max: usize,
+    /// See [`SESSION_IDLE_MS_MAX`].
+    pub session_idle_ms_max: u64,
+    /// See [`QUOTA_KEYS_MAX`].
+    pub quota_keys_max: usize,
+    /// See [`QUOTA_KEYS_PER_PRINCIPAL_MAX`].
+    pub quota_keys_per_principal_max: usize,
+    /// Bounds on one call.
+    pub call: CallLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions_max: SESSIONS_MAX,
+            sessions_per_principal_max: SESSIONS_PER_PRINCIPAL_MAX,
+            session_idle_ms_max: SESSION_IDLE_MS_MAX,
+            quota_keys_max: QUOTA_KEYS_MAX,
+            quota_keys_per_principal_max: QUOTA_KEYS_PER_PRINCIPAL_MAX,
+            call: CallLimits::default(),
+        }
+    }
+}
+
+/// How many verdicts were given since the journal's first row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Calls that got a verdict.
+    pub calls: u64,
+    /// Of these, admitted as they were.
+    pub allowed: u64,
+    /// Of these, admitted with edits.
+    pub transformed: u64,
+    /// Of these, refused.
+    pub refused: u64,
+}
+
+/// The answer to a call and the row that must be durable before it leaves.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Decision {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Its record. `call` and `took_us` are the caller's to fill in.
+    pub draft: Draft,
+}
+
+/// Sessions, quotas and totals.
+///
+/// * Every state change is made from a [`Draft`] and nothing else, and [`Kernel::replay`] makes the same change from
+///   the same record: replaying a journal gives the state of the kernel that wrote it.
+/// * The answer to a call depends on the state, the call, the judgement and `now`; never on whether
+///   [`Kernel::precheck`] was asked before, or whether calls came one by one or as a batch.
+#[derive(Debug)]
+pub struct Kernel {
+    pub(crate) limits: Limits,
+    pub(crate) sessions: Sessions,
+    pub(crate) quotas: Quotas,
+    pub(crate) totals: Totals,
+    pub(crate) generation: u64,
+}
+
+impl Kernel {
+    /// A kernel that has seen nothing.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let bounds = Bounds {
+            live_max: limits.sessions_max,
+            per_principal_max: limits.sessions_per_principal_max,
+            idle_ms_max: limits.session_idle_ms_max,
+        };
+        let owners = Owners::new(limits.quota_keys_max, limits.quota_keys_per_principal_max);
+        Self {
+            limits,
+            sessions: Sessions::new(bounds),
+            quotas: Quotas::new(owners),
+            totals: Totals::default(),
+            generation: 0,
+        }
+    }
+
+    /// Puts the policy's quotas in force, keeping what is spent of those the policy before stated too.
+    ///
+    /// Returns the rows that say so: one for the generation, then those of each profile. They belong in the journal
+    /// together, before any row of the new generation.
+    #[must_use = "the policy rows belong in the journal"]
+    pub fn install(&mut self, now: Timestamp, snapshot: &Snapshot) -> Vec<Draft> {
+        let drafts = record::policy_rows(now, snapshot);
+        for draft in &drafts {
+            self.apply(draft);
+        }
+        drafts
+    }
+
+    /// Sheds a call before it is judged: `Some` when its form is wrong or a quota is spent already.
+    ///
+    /// Spends nothing. A `None` promises nothing: [`Kernel::settle`] asks the same rungs again.
+    #[must_use]
+    pub fn precheck(
+        &self,
+        now: Timestamp,
+        who: &Principal,
+        call: &ToolCall<'_>,
+        snapshot: &Snapshot,
+    ) -> Option<Verdict> {
+        let profile = snapshot.profile_of(who)?;
+        if profile.posture == Posture::Observe {
+            return None;
+        }
+        let form = form::opinion(call, &self.limits.call);
+        if form.kind == VerdictKind::Deny {
+            return Some(form);
+        }
+        if !self.quotas.limits_any(&profile.name) {
+            return None;
+        }
+        let (who, tool) = (who.name(), tool_name(call));
+        let rate = self
+            .quotas
+            .opinion(now, &spend_of(&profile.name, &who, call, &tool));
+        (rate.kind == VerdictKind::Deny).then_some(rate)
+    }
+
+    /// Folds the rungs' opinions, spends and counts, and makes the record.
+    ///
+    /// The record's fields are bounded and hold no argument's value.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a judgement settles one call, once"
+    )]
+    pub fn settle(
+        &mut self,
+        now: Timestamp,
+        who: &Principal,
+        call: &ToolCall<'_>,
+        judgement: Judgement,
+    ) -> Decision {
+        self.quotas.advance(now);
+        let name = who.name();
+        let rungs = self.rungs(now, &name, call, &judgement);
+        let verdict = fold(rungs.into_iter().map(|(_, opinion)| opinion));
+        let verdict = self.countable(verdict, &name, call, &judgement);
+        let draft = record::verdict_row(now, who, call, &verdict, &judgement);
+        self.apply(&draft);
+        Decision { verdict, draft }
+    }
+
+    /// Every rung's name and opinion on a call, in order, as [`Kernel::settle`] would fold them now. Changes nothing.
+    pub(crate) fn rungs(
+        &self,
+        now: Timestamp,
+        who: &str,
+        call: &ToolCall<'_>,
+        judgement: &Judgement,
+    ) -> [(&'static str, Verdict); 3] {
+        let mut form = form::opinion(call, &self.limits.call);
+        let mut rate = Verdict::defer(rate_limit_word());
+        // What is no call spends nothing and is told so first.
+        if form.kind == VerdictKind::Defer && self.quotas.limits_any(&judgement.profile) {
+            let tool = tool_name(call);
+            rate = self
+                .quotas
+                .opinion(now, &spend_of(&judgement.profile, who, call, &tool));
+        }
+        if judgement.posture == Posture::Observe {
+            (form, rate) = (relaxed(form), relaxed(rate));
+        }
+        [
+            (RUNG_CALL, form),
+            (RUNG_RATE_LIMIT, rate),
+            (RUNG_POLICY, judgement.verdict.clone()),
+        ]
+    }
+
+    /// A call that cannot be counted is not admitted.
+    pub(crate) fn countable(
+        &self,
+        verdict: Verdict,
+        who: &str,
+        call: &ToolCall<'_>,
+        judgement: &Judgement,
+    ) -> Verdict {
+        let counted = !verdict.kind.admits()
+            || judgement.posture == Posture::Observe
+            || !self.quotas.limits_any(&judgement.profile)
+            || self
+                .quotas
+                .can_count(&spend_of(&judgement.profile, who, call, &tool_name(call)));
+        if counted {
+            return verdict;
+        }
+        let detail = format!(
+            "quotas already count {} keys for this principal, the most they may",
+            self.limits.quota_keys_per_principal_max
+        );
+        Verdict::deny(Reason::RateLimited, BY_RATE_LIMIT, &detail)
+    }
+
+    /// Folds one journal row into the state; rows that concern no session and no quota change nothing.
+    ///
+    /// Rows come in order, each once, beginning after the row a restored state stands at.
+    pub fn replay(&mut self, record: &Record) {
+        self.apply(&record.draft);
+    }
+
+    /// Takes back a decision whose row never became durable and whose verdict never left.
+    ///
+    /// What it spent can be spent again, and the session forgets the call. Without this, a full disk would use up
+    /// lifetime quotas on calls that were all refused.
+    pub fn retract(&mut self, draft: &Draft) {
+        if !matches!(draft.kind, RecordKind::Decide | RecordKind::Deny) {
+            return;
+        }
+        let admitted = admitted(draft);
+        if admitted {
+            self.quotas.give_back(&spend_in(draft));
+        }
+        self.sessions.give_back(&turn_in(draft));
+        let totals = &mut self.totals;
+        let of_kind = total_of(totals, draft);
+        *of_kind = of_kind.saturating_sub(1);
+        totals.calls = totals.calls.saturating_sub(1);
+    }
+
+    /// The viewer's sessions, last used first, at most `count_max` of them.
+    #[must_use]
+    pub fn sessions(&self, viewer: Viewer<'_>, count_max: usize) -> Vec<Session> {
+        self.sessions
+            .newest(viewer)
+            .take(count_max)
+            .cloned()
+            .collect()
+    }
+
+    /// How many sessions the viewer may see.
+    #[must_use]
+    pub fn sessions_live(&self, viewer: Viewer<'_>) -> usize {
+        self.sessions.live(viewer)
+    }
+
+    /// One session; for [`Viewer::All`] the last used one of that trace id.
+    #[must_use]
+    pub fn session(&self, viewer: Viewer<'_>, trace: &str) -> Option<Session> {
+        self.sessions.get(viewer, trace).cloned()
+    }
+
+    /// How many verdicts were given.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The generation of the last policy installed; a new snapshot takes the next number.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// INVARIANT: the only place where state changes, and it reads nothing but the draft.
+    fn apply(&mut self, draft: &Draft) {
+        match draft.kind {
+            RecordKind::Decide | RecordKind::Deny => self.apply_verdict(draft),
+            RecordKind::Policy if draft.subject == ABOUT_GENERATION => {
+                self.generation = draft.generation;
+                self.quotas.begin();
+            }
+            RecordKind::Policy if draft.subject == ABOUT_PROFILE => {
+                limit::of_note(&draft.note).for_each(|limit| {
+                    self.quotas.add(&draft.profile.as_str().into(), limit);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_verdict(&mut self, draft: &Draft) {
+        let now = Timestamp(draft.ts_us);
+        self.quotas.advance(now);
+        if admitted(draft) {
+            self.quotas.charge(now, &spend_in(draft));
+        }
+        if !draft.trace.is_empty() {
+            self.sessions.count(now, &turn_in(draft));
+        }
+        self.totals.calls += 1;
+        *total_of(&mut self.totals, draft) += 1;
+    }
+}
+
+/// Under `observe` a refusal becomes a note on the allow.
+fn relaxed(opinion: Verdict) -> Verdict {
+    if opinion.kind != VerdictKind::Deny {
+        return opinion;
+    }
+    Verdict {
+        would_deny: Some(opinion.reason),
+        ..Verdict::defer(opinion.by)
+    }
+}
+
+/// The call as the quotas see it, in the words its record will use.
+fn spend_of<'a>(profile: &'a str, who: &'a str, call: &ToolCall<'a>, tool: &'a str) -> Spend<'a> {
+    let bytes = u64::try_from(call.args.len()).unwrap_or(u64::MAX);
+    Spend {
+        profile,
+        who,
+        trace: record::trace_id(call),
+        tool,
+        bytes,
+    }
+}
+
+fn spend_in(draft: &Draft) -> Spend<'_> {
+    Spend {
+        profile: &draft.profile,
+        who: &draft.who,
+        trace: &draft.trace,
+        tool: &draft.tool,
+        bytes: draft.args_bytes,
+    }
+}
+
+fn turn_in(draft: &Draft) -> Turn<'_> {
+    Turn {
+        who: &draft.who,
+        trace: &draft.trace,
+        admitted: admitted(draft),
+        // A reason this build does not know is still a refusal.
+        reason: Reason::parse(&draft.reason).unwrap_or(Reason::DefaultDeny),
+    }
+}
+
+/// A verdict this build does not know counts as a denial.
+fn admitted(draft: &Draft) -> bool {
+    draft.kind == RecordKind::Decide
+        && VerdictKind::parse(&draft.verdict).is_some_and(VerdictKind::admits)
+}
+
+fn total_of<'a>(totals: &'a mut Totals, draft: &Draft) -> &'a mut u64 {
+    match VerdictKind::parse(&draft.verdict) {
+        Some(VerdictKind::Allow) if admitted(draft) => &mut totals.allowed,
+        Some(VerdictKind::Transform) if admitted(draft) => &mut totals.transformed,
+        _ => &mut totals.refused,
+    }
+}
+
+/// The tool's name as records and quotas keep it.
+pub(crate) fn tool_name<'a>(call: &ToolCall<'a>) -> Cow<'a, str> {
+    form::recordable(call.tool, TOOL_NAME_BYTES_MAX)
+}
