@@ -214,7 +214,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "limits.journal_queue",
-        kind: Kind::Count(64, 1 << 20),
+        kind: Kind::Count(2048, 1 << 20),
         about: "Records that may wait for the journal; beyond it calls are refused and evidence is counted as lost.",
         set: setter!(Count, |config, count| config.limits.journal_queue = count),
     },

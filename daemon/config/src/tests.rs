@@ -45,7 +45,7 @@ fn every_key_is_read() {
         "socket = '/a/s'\nsocket_mode = '0600'\nstate_dir = '/b'\npolicy_dir = '/c'\n\
          durability = 'async'\nlog_level = 'debug'\n\
          [limits]\nconnections_per_uid = 1\nconnections = 2\nin_flight_per_uid = 3\nstreams_per_uid = 4\n\
-         frame_bytes = 65536\njournal_queue = 0x100\n\
+         frame_bytes = 65536\njournal_queue = 0x1000\n\
          [acl.observe]\nusers = ['root']\n[acl.submit]\ngroups = ['root']\nuids = [7]\n\
          [acl.admin]\ngids = [8, 9]\n",
     )
@@ -53,7 +53,7 @@ fn every_key_is_read() {
     assert_eq!(config.socket, PathBuf::from("/a/s"));
     assert_eq!(config.socket_mode, 0o600);
     assert_eq!(config.durability, Durability::Async);
-    assert_eq!(config.limits.journal_queue, 256);
+    assert_eq!(config.limits.journal_queue, 4096);
     assert_eq!(config.limits.streams_per_uid, 4);
     assert_eq!(
         config.acl.observe,

@@ -1,0 +1,412 @@
+//! Where a question becomes an answer: judged, settled, made durable, only then told.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use fak_chain::Draft;
+use fak_kernel::{Decision, Kernel, Snapshot, Timestamp};
+use fak_policy::{Diagnostic, World};
+use fak_proto::v1;
+use fak_telemetry::{Event, Notice};
+use fak_types::{Principal, Reason, Role, Verdict, VerdictKind};
+use tokio::sync::watch;
+
+use crate::{
+    account::{Accounts, Limits, lock},
+    conn::Peer,
+    gate::Porter,
+    port::{Change, Changed, Evidence, Office, Prepared, Unwritten},
+    question::Question,
+    wire,
+};
+
+/// Arguments from this size on are judged where they do not hold up other peers' answers.
+const LARGE_ARGS_BYTES: usize = 64 << 10;
+
+/// How many refusals the status remembers.
+const RECENT_REFUSALS: usize = 10;
+
+/// Reported in `by` when the journal cannot be written.
+pub const BY_JOURNAL: &str = "journal";
+
+/// The policy in force, the kernel's state, and the ports: everything a handler needs.
+///
+/// INVARIANT: a verdict leaves [`Desk::answer`] only after its row is durable; when the row cannot be
+/// written the answer is a refusal and the kernel takes its bookkeeping back.
+pub struct Desk<E, O> {
+    /// The journal.
+    pub evidence: E,
+    /// The daemon's own doings.
+    pub office: O,
+    pub(crate) accounts: Arc<Accounts>,
+    limits: Limits,
+    world: Box<dyn World + Send + Sync>,
+    snapshot: ArcSwap<Snapshot>,
+    kernel: Mutex<Kernel>,
+    recent_refusals: Mutex<VecDeque<u64>>,
+    draining: watch::Sender<bool>,
+    /// Held while a change is made.
+    changing: tokio::sync::Mutex<()>,
+    judged: AtomicU64,
+    started: Instant,
+}
+
+/// A settled call whose row is not durable yet.
+struct Settled {
+    question: Question,
+    decision: Decision,
+}
+
+/// The time as records keep it.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+impl<E: Evidence, O: Office> Desk<E, O> {
+    /// A desk that judges by `snapshot`, which `kernel` must have installed already.
+    pub fn new(
+        limits: Limits,
+        ports: (E, O),
+        world: Box<dyn World + Send + Sync>,
+        kernel: Kernel,
+        snapshot: Arc<Snapshot>,
+    ) -> Self {
+        let (evidence, office) = ports;
+        Self {
+            evidence,
+            office,
+            accounts: Arc::new(Accounts::new(limits)),
+            limits,
+            world,
+            snapshot: ArcSwap::new(snapshot),
+            kernel: Mutex::new(kernel),
+            recent_refusals: Mutex::default(),
+            draining: watch::Sender::new(false),
+            changing: tokio::sync::Mutex::default(),
+            judged: AtomicU64::new(0),
+            started: Instant::now(),
+        }
+    }
+
+    /// The policy in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Works with the kernel's state. `work` must not block.
+    pub fn with_kernel<T>(&self, work: impl FnOnce(&mut Kernel) -> T) -> T {
+        work(&mut lock(&self.kernel))
+    }
+
+    /// Builds, checks and puts a change in force, or only checks it. On any problem the policy before
+    /// stays in force and the refusal is journaled. Changes take turns.
+    pub async fn change(&self, who: Option<&Principal>, change: &Change, dry_run: bool) -> Changed {
+        let _turn = self.changing.lock().await;
+        let generation = self.with_kernel(|kernel| kernel.generation()) + 1;
+        let prepared = match unhurried(|| self.office.prepare(change, generation)) {
+            Ok(prepared) => prepared,
+            Err(problems) if dry_run => return self.unchanged(problems),
+            Err(problems) => return self.refuse_change(who, problems),
+        };
+        let Prepared {
+            snapshot,
+            digest,
+            warnings,
+            commit,
+        } = prepared;
+        if dry_run {
+            return Changed {
+                ok: true,
+                digest,
+                ..self.unchanged(warnings)
+            };
+        }
+        if let Err(unwritten) = self.install(snapshot).await {
+            let problem = Diagnostic::error("", unwritten.why, "the policy before stays in force");
+            return self.refuse_change(who, vec![problem]);
+        }
+        commit();
+        Notice::of(Event::Reloaded)
+            .generation(generation)
+            .say(&format!(
+                "policy generation {generation} is in force, {digest}"
+            ));
+        Changed {
+            ok: true,
+            generation,
+            digest,
+            diagnostics: warnings,
+        }
+    }
+
+    fn unchanged(&self, diagnostics: Vec<Diagnostic>) -> Changed {
+        let generation = self.snapshot().generation();
+        Changed {
+            ok: false,
+            generation,
+            digest: String::new(),
+            diagnostics,
+        }
+    }
+
+    fn refuse_change(&self, who: Option<&Principal>, problems: Vec<Diagnostic>) -> Changed {
+        let first = problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let why = first.lines().next().unwrap_or_default();
+        let mut draft = fak_kernel::policy_refused(now(), who, why);
+        draft.generation = self.snapshot().generation();
+        draft.count = u64::try_from(problems.len()).unwrap_or(u64::MAX);
+        self.evidence.offer(draft);
+        for problem in &problems {
+            Notice::of(Event::ReloadFailed).say(&problem.to_string().replace('\n', ";"));
+        }
+        self.unchanged(problems)
+    }
+
+    /// Puts a snapshot in force: its rows are durable before it judges the first call. On an error the
+    /// snapshot before stays in force, with its quotas.
+    async fn install(&self, snapshot: Arc<Snapshot>) -> Result<(), Unwritten> {
+        let rows = self.with_kernel(|kernel| kernel.install(now(), &snapshot));
+        match self.evidence.append_all(rows).await {
+            Ok(_) => {
+                self.snapshot.store(snapshot);
+                Ok(())
+            }
+            Err(unwritten) => {
+                let before = self.snapshot();
+                // These rows state what the journal says already.
+                self.with_kernel(|kernel| drop(kernel.install(now(), &before)));
+                Err(unwritten)
+            }
+        }
+    }
+
+    /// Asks streams to end after the answers they owe.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Whether fakd is stopping.
+    pub fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How many calls were judged since the start: a sign of life.
+    pub fn judged(&self) -> u64 {
+        self.judged.load(Ordering::Relaxed)
+    }
+
+    /// The last refusals' rows, newest first.
+    pub(crate) fn recent_refusals(&self) -> Vec<u64> {
+        lock(&self.recent_refusals).iter().copied().collect()
+    }
+
+    /// Answers one call.
+    pub(crate) async fn answer(
+        &self,
+        who: &Principal,
+        question: Question,
+    ) -> v1::AdjudicateResponse {
+        let Settled {
+            question,
+            decision: Decision { verdict, draft },
+        } = self.settle(who, question);
+        let generation = draft.generation;
+        match self.evidence.append(draft.clone()).await {
+            Ok(seq) => self.response(question, &verdict, seq, generation),
+            Err(unwritten) => self.unwitnessed(question, &draft, &unwritten),
+        }
+    }
+
+    /// Answers calls in order, as if they had been asked one by one, with one wait for the journal.
+    pub(crate) async fn answer_all(
+        &self,
+        who: &Principal,
+        questions: Vec<Question>,
+    ) -> Vec<v1::AdjudicateResponse> {
+        let settled: Vec<Settled> = questions
+            .into_iter()
+            .map(|question| self.settle(who, question))
+            .collect();
+        let drafts = settled
+            .iter()
+            .map(|settled| settled.decision.draft.clone())
+            .collect();
+        let written = self.evidence.append_all(drafts).await;
+        let mut answers = Vec::with_capacity(settled.len());
+        for (index, Settled { question, decision }) in settled.into_iter().enumerate() {
+            let generation = decision.draft.generation;
+            answers.push(match &written {
+                Ok(seqs) => {
+                    let seq = seqs.get(index).copied().unwrap_or(0);
+                    self.response(question, &decision.verdict, seq, generation)
+                }
+                Err(unwritten) => self.unwitnessed(question, &decision.draft, unwritten),
+            });
+        }
+        answers
+    }
+
+    /// Says what every rung thinks of a call. Nothing is counted and nothing is journaled.
+    pub(crate) fn explain(&self, who: &Principal, question: &Question) -> v1::ExplainResponse {
+        let call = question.call();
+        let snapshot = self.snapshot.load();
+        let (judgement, rungs) = snapshot.explain(who, &call, &*self.world);
+        let explanation =
+            self.with_kernel(|kernel| kernel.explain(now(), who, &call, &judgement, rungs));
+        v1::ExplainResponse {
+            verdict: Some(wire::verdict(&explanation.verdict)),
+            rungs: explanation.rungs.into_iter().map(wire::rung).collect(),
+            profile: judgement.profile.as_ref().to_owned(),
+            policy_digest: judgement.policy.to_string(),
+            generation: judgement.generation,
+        }
+    }
+
+    fn settle(&self, who: &Principal, question: Question) -> Settled {
+        let is_large = question.args.len() >= LARGE_ARGS_BYTES;
+        let decision = if is_large {
+            unhurried(|| self.judge(who, &question))
+        } else {
+            self.judge(who, &question)
+        };
+        Settled { question, decision }
+    }
+
+    fn judge(&self, who: &Principal, question: &Question) -> Decision {
+        let started = Instant::now();
+        let call = question.call();
+        let snapshot = self.snapshot.load();
+        let now = now();
+        let shed = self.with_kernel(|kernel| kernel.precheck(now, who, &call, &snapshot));
+        let judgement = match shed {
+            Some(verdict) => snapshot.shed(who, &call, verdict),
+            None => snapshot.judge(who, &call, &*self.world),
+        };
+        let mut decision = self.with_kernel(|kernel| kernel.settle(now, who, &call, &judgement));
+        decision.draft.call.clone_from(&question.call_id);
+        decision.draft.took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.judged.fetch_add(1, Ordering::Relaxed);
+        decision
+    }
+
+    fn response(
+        &self,
+        question: Question,
+        verdict: &Verdict,
+        seq: u64,
+        generation: u64,
+    ) -> v1::AdjudicateResponse {
+        if !verdict.kind.admits() {
+            self.note_refusal(&question, verdict, seq, generation);
+        }
+        let repaired_args = if verdict.kind == VerdictKind::Transform {
+            let edits: Vec<_> = verdict
+                .edits
+                .iter()
+                .map(|edit| (edit.span.clone(), &*edit.with))
+                .collect();
+            fak_args::apply_edits(&question.args, &edits).into_bytes()
+        } else {
+            Vec::new()
+        };
+        v1::AdjudicateResponse {
+            verdict: Some(wire::verdict(verdict)),
+            trace_id: question.trace,
+            call_id: question.call_id,
+            repaired_args,
+            seq,
+            generation,
+        }
+    }
+
+    fn note_refusal(&self, question: &Question, verdict: &Verdict, seq: u64, generation: u64) {
+        if seq > 0 {
+            let mut recent = lock(&self.recent_refusals);
+            recent.truncate(RECENT_REFUSALS - 1);
+            recent.push_front(seq);
+        }
+        Notice::of(Event::Refused)
+            .verdict(verdict.kind.as_str())
+            .reason(verdict.reason.as_str())
+            .tool(&question.tool)
+            .trace(&question.trace)
+            .seq(seq)
+            .generation(generation)
+            .say(&format!("a call was refused by {}", verdict.by));
+    }
+
+    /// The answer when the row could not be written: a refusal, and nothing is counted as spent.
+    fn unwitnessed(
+        &self,
+        question: Question,
+        draft: &Draft,
+        unwritten: &Unwritten,
+    ) -> v1::AdjudicateResponse {
+        self.with_kernel(|kernel| kernel.retract(draft));
+        let verdict = Verdict::deny(Reason::DefaultDeny, BY_JOURNAL, &unwritten.why);
+        v1::AdjudicateResponse {
+            verdict: Some(wire::verdict(&verdict)),
+            trace_id: question.trace,
+            call_id: question.call_id,
+            generation: draft.generation,
+            ..v1::AdjudicateResponse::default()
+        }
+    }
+}
+
+/// Runs work that takes its time. On a runtime with several workers the others take over meanwhile.
+fn unhurried<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+impl<E: Evidence, O: Office> Porter for Desk<E, O> {
+    fn role(&self, peer: &Peer) -> Role {
+        self.office.acl().role(&peer.principal)
+    }
+
+    fn refused(&self, peer: &Peer, rpc: &str, role: Role, count: u64) {
+        let why = format!("the caller's role is `{}`", role.as_str());
+        let mut draft = fak_kernel::rpc_refused(now(), &peer.principal, rpc, &why);
+        draft.count = count;
+        self.evidence.offer(draft);
+        Notice::of(Event::RpcRefused)
+            .principal(&peer.name)
+            .say(&format!(
+                "{rpc} was refused: {why} ({count} such since the last line)"
+            ));
+    }
+
+    fn frame_bytes(&self) -> usize {
+        self.limits.frame_bytes
+    }
+}

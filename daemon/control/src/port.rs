@@ -1,0 +1,186 @@
+//! What control needs and the daemon provides: evidence to write to, an office that changes the policy.
+
+use std::{fmt, future::Future, path::PathBuf, sync::Arc};
+
+use fak_chain::Draft;
+use fak_kernel::Snapshot;
+use fak_policy::Diagnostic;
+use fak_types::Digest;
+use tokio::sync::watch;
+
+use crate::acl::Acl;
+
+/// A row could not be made durable, so no verdict may rest on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    /// The cause and the remedy, for whoever is refused because of it; no path but the state directory.
+    pub why: String,
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+/// One row of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its number.
+    pub seq: u64,
+    /// The record's canonical bytes.
+    pub body: Vec<u8>,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+/// How the journal fares.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Why it cannot be written; `None` when it can.
+    pub problem: Option<String>,
+    /// How many rows it has.
+    pub rows: u64,
+    /// The hash of the last one.
+    pub head: Vec<u8>,
+    /// Records lost under overload.
+    pub gaps: u64,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// How many rows were read.
+    pub rows: u64,
+    /// The last sound one.
+    pub head_seq: u64,
+    /// Its hash.
+    pub head_hash: Vec<u8>,
+    /// The first bad row and what is wrong with it.
+    pub fault: Option<(u64, String)>,
+}
+
+/// The journal, as control sees it.
+pub trait Evidence: Send + Sync + 'static {
+    /// Makes one row durable and yields its number; 0 when it is queued only.
+    fn append(&self, draft: Draft) -> impl Future<Output = Result<u64, Unwritten>> + Send;
+
+    /// Makes rows durable in this order, all or none.
+    fn append_all(
+        &self,
+        drafts: Vec<Draft>,
+    ) -> impl Future<Output = Result<Vec<u64>, Unwritten>> + Send;
+
+    /// Queues one row that nothing waits for. Never blocks; a loss is counted and journaled later.
+    fn offer(&self, draft: Draft);
+
+    /// Reads at most `limit` rows from number `from` on, in ascending order.
+    fn rows(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Row>, String>> + Send;
+
+    /// Verifies the whole journal.
+    fn verify(&self) -> impl Future<Output = Result<Verified, String>> + Send;
+
+    /// The number of the last row, as it grows.
+    fn head(&self) -> watch::Receiver<u64>;
+
+    /// How the journal fares now.
+    fn health(&self) -> Health;
+}
+
+/// A manifest to load.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Its text.
+    pub text: String,
+    /// The name problems are reported under.
+    pub name: String,
+    /// `json` or `yaml`; empty: by the name's extension.
+    pub format: String,
+}
+
+/// A change of the policy in force.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Everything anew from the files, the access lists included.
+    Reload,
+    /// This manifest beside or in place of the profile of its name, until the next reload.
+    Load(Manifest),
+}
+
+/// A change that was built and checked, and is not in force yet.
+pub struct Prepared {
+    /// What will judge.
+    pub snapshot: Arc<Snapshot>,
+    /// The digest of what was read.
+    pub digest: String,
+    /// What a person should look at.
+    pub warnings: Vec<Diagnostic>,
+    /// To be run when the snapshot is in force.
+    pub commit: Box<dyn FnOnce() + Send>,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, Default)]
+pub struct Changed {
+    /// Whether the change is in force, or for a check, whether it could be.
+    pub ok: bool,
+    /// The generation in force now.
+    pub generation: u64,
+    /// The digest of what was read.
+    pub digest: String,
+    /// Problems and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Where a profile came from, for the list.
+#[derive(Clone, Debug)]
+pub struct ProfileInfo {
+    /// Its name.
+    pub name: String,
+    /// `embedded`, a file, or `loaded` over the socket.
+    pub source: String,
+    /// The digest of its canonical text.
+    pub digest: String,
+    /// Its posture.
+    pub posture: String,
+    /// Who it binds.
+    pub bind: Vec<String>,
+    /// Its canonical text.
+    pub manifest: String,
+}
+
+/// What does not change while fakd runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The program's version.
+    pub version: &'static str,
+    /// The journal's file.
+    pub journal_path: PathBuf,
+    /// `commit` or `async`.
+    pub durability: &'static str,
+}
+
+/// The daemon's own doings, as control sees them.
+pub trait Office: Send + Sync + 'static {
+    /// What does not change while fakd runs.
+    fn about(&self) -> &About;
+
+    /// Who may do what, now.
+    fn acl(&self) -> Arc<Acl>;
+
+    /// The profiles in force.
+    fn profiles(&self) -> Vec<ProfileInfo>;
+
+    /// Reads, builds and checks a change as generation `generation`; puts nothing in force. May take
+    /// its time.
+    ///
+    /// # Errors
+    /// Every problem; never an empty list.
+    fn prepare(&self, change: &Change, generation: u64) -> Result<Prepared, Vec<Diagnostic>>;
+}

@@ -1,0 +1,501 @@
+//! The handlers: requests to questions, answers to responses. No handler decides anything.
+
+use std::{pin::Pin, sync::Arc};
+
+use fak_kernel::Viewer;
+use fak_proto::{
+    BATCH_CALLS_MAX,
+    v1::{self, fak_server::Fak},
+};
+use fak_types::Role;
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use crate::{
+    conn::Peer,
+    desk::Desk,
+    gate::{Caller, too_long},
+    port::{Change, Evidence, Manifest, Office},
+    question::Question,
+    wire,
+};
+
+/// Calls of a stream that are judged together when they are already there. LIMIT: also the answers a
+/// slow reader may leave unread.
+const BURST_CALLS_MAX: usize = 64;
+
+/// Rows read from the journal at a time.
+const TAIL_ROWS: usize = 256;
+
+/// Most rows of a tail that does not follow. LIMIT: for more, read the file.
+const TAIL_ROWS_MAX: u32 = 1 << 20;
+
+/// Rows a tail shows when the caller does not say how many.
+const TAIL_ROWS_DEFAULT: u32 = 20;
+
+/// Sessions listed when the caller does not say how many, and the most it may ask for.
+const SESSIONS_DEFAULT: u32 = 100;
+const SESSIONS_MAX: u32 = 10_000;
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The service.
+pub(crate) struct Handlers<E, O> {
+    pub(crate) desk: Arc<Desk<E, O>>,
+}
+
+impl<E, O> Clone for Handlers<E, O> {
+    fn clone(&self) -> Self {
+        Self {
+            desk: Arc::clone(&self.desk),
+        }
+    }
+}
+
+/// Who asks; the gate has put it there.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::internal("a request came around the gate"))
+}
+
+fn viewer(caller: &Caller) -> Viewer<'_> {
+    if caller.role >= Role::Admin {
+        Viewer::All
+    } else {
+        Viewer::Own(&caller.peer.name)
+    }
+}
+
+#[tonic::async_trait]
+impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
+    type AdjudicateStreamStream = Answers<v1::AdjudicateResponse>;
+    type JournalTailStream = Answers<v1::JournalRow>;
+
+    async fn adjudicate(
+        &self,
+        request: Request<v1::AdjudicateRequest>,
+    ) -> Result<Response<v1::AdjudicateResponse>, Status> {
+        let caller = caller(&request)?;
+        let question = Question::of(request.into_inner(), "").map_err(|status| *status)?;
+        Ok(Response::new(
+            self.desk.answer(&caller.peer.principal, question).await,
+        ))
+    }
+
+    async fn adjudicate_stream(
+        &self,
+        request: Request<Streaming<v1::AdjudicateRequest>>,
+    ) -> Result<Response<Self::AdjudicateStreamStream>, Status> {
+        let caller = caller(&request)?;
+        let (send, receive) = mpsc::channel(BURST_CALLS_MAX);
+        let answering = answer_stream(Arc::clone(&self.desk), caller, request.into_inner(), send);
+        tokio::spawn(answering);
+        Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
+    }
+
+    async fn adjudicate_batch(
+        &self,
+        request: Request<v1::AdjudicateBatchRequest>,
+    ) -> Result<Response<v1::AdjudicateBatchResponse>, Status> {
+        let caller = caller(&request)?;
+        let calls = request.into_inner().calls;
+        if calls.len() > BATCH_CALLS_MAX {
+            let text = format!(
+                "calls: has {} entries; send at most {BATCH_CALLS_MAX}",
+                calls.len()
+            );
+            return Err(Status::invalid_argument(text));
+        }
+        let questions: Result<Vec<_>, _> = calls
+            .into_iter()
+            .enumerate()
+            .map(|(index, call)| Question::of(call, &format!("calls[{index}].")))
+            .collect();
+        let questions = questions.map_err(|status| *status)?;
+        let verdicts = self
+            .desk
+            .answer_all(&caller.peer.principal, questions)
+            .await;
+        Ok(Response::new(v1::AdjudicateBatchResponse { verdicts }))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<v1::AdjudicateRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
+        let caller = caller(&request)?;
+        let question = Question::of(request.into_inner(), "").map_err(|status| *status)?;
+        Ok(Response::new(
+            self.desk.explain(&caller.peer.principal, &question),
+        ))
+    }
+
+    async fn policy_list(
+        &self,
+        request: Request<v1::PolicyListRequest>,
+    ) -> Result<Response<v1::PolicyListResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(v1::PolicyListResponse {
+            generation: self.desk.snapshot().generation(),
+            profiles: self.profiles(&caller, true),
+        }))
+    }
+
+    async fn policy_load(
+        &self,
+        request: Request<v1::PolicyLoadRequest>,
+    ) -> Result<Response<v1::PolicyLoadResponse>, Status> {
+        let caller = caller(&request)?;
+        let v1::PolicyLoadRequest {
+            text,
+            name,
+            format,
+            dry_run,
+        } = request.into_inner();
+        if !matches!(format.as_str(), "" | "json" | "yaml") {
+            return Err(Status::invalid_argument(
+                "format: is not known; send json, yaml or nothing",
+            ));
+        }
+        let change = Change::Load(Manifest { text, name, format });
+        let who = &caller.peer.principal;
+        let loaded = self.desk.change(Some(who), &change, dry_run).await;
+        Ok(Response::new(v1::PolicyLoadResponse {
+            loaded: loaded.ok,
+            generation: loaded.generation,
+            digest: loaded.digest,
+            diagnostics: wire::diagnostics(loaded.diagnostics),
+        }))
+    }
+
+    async fn reload(
+        &self,
+        request: Request<v1::ReloadRequest>,
+    ) -> Result<Response<v1::ReloadResponse>, Status> {
+        let caller = caller(&request)?;
+        let who = &caller.peer.principal;
+        let loaded = self.desk.change(Some(who), &Change::Reload, false).await;
+        Ok(Response::new(v1::ReloadResponse {
+            reloaded: loaded.ok,
+            generation: loaded.generation,
+            diagnostics: wire::diagnostics(loaded.diagnostics),
+        }))
+    }
+
+    async fn journal_tail(
+        &self,
+        request: Request<v1::JournalTailRequest>,
+    ) -> Result<Response<Self::JournalTailStream>, Status> {
+        let caller = caller(&request)?;
+        let v1::JournalTailRequest {
+            from_seq,
+            limit,
+            follow,
+        } = request.into_inner();
+        if limit > TAIL_ROWS_MAX {
+            let text =
+                format!("limit: is {limit}; ask for at most {TAIL_ROWS_MAX}, or read the file");
+            return Err(Status::invalid_argument(text));
+        }
+        let limit = if limit == 0 { TAIL_ROWS_DEFAULT } else { limit };
+        let (send, receive) = mpsc::channel(TAIL_ROWS);
+        let tail = Tail {
+            desk: Arc::clone(&self.desk),
+            send,
+            _caller: caller,
+        };
+        tokio::spawn(tail.run(from_seq, limit, follow));
+        Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
+    }
+
+    async fn journal_verify(
+        &self,
+        request: Request<v1::JournalVerifyRequest>,
+    ) -> Result<Response<v1::JournalVerifyResponse>, Status> {
+        caller(&request)?;
+        let found = self
+            .desk
+            .evidence
+            .verify()
+            .await
+            .map_err(Status::unavailable)?;
+        let (bad_seq, problem) = found.fault.clone().unwrap_or_default();
+        Ok(Response::new(v1::JournalVerifyResponse {
+            sound: found.fault.is_none(),
+            rows: found.rows,
+            head_seq: found.head_seq,
+            head_hash: found.head_hash,
+            bad_seq,
+            problem,
+        }))
+    }
+
+    async fn session_list(
+        &self,
+        request: Request<v1::SessionListRequest>,
+    ) -> Result<Response<v1::SessionListResponse>, Status> {
+        let caller = caller(&request)?;
+        let limit = match request.into_inner().limit {
+            0 => SESSIONS_DEFAULT,
+            limit => limit.min(SESSIONS_MAX),
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let viewer = viewer(&caller);
+        let (sessions, live) = self
+            .desk
+            .with_kernel(|kernel| (kernel.sessions(viewer, limit), kernel.sessions_live(viewer)));
+        Ok(Response::new(v1::SessionListResponse {
+            sessions: sessions.iter().map(wire::session).collect(),
+            live: u64::try_from(live).unwrap_or(u64::MAX),
+        }))
+    }
+
+    async fn session_get(
+        &self,
+        request: Request<v1::SessionGetRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        let caller = caller(&request)?;
+        let trace = request.into_inner().trace_id;
+        if trace.is_empty() {
+            return Err(Status::invalid_argument(
+                "trace_id: is empty; send the session's id",
+            ));
+        }
+        let viewer = viewer(&caller);
+        let session = self
+            .desk
+            .with_kernel(|kernel| kernel.session(viewer, &trace));
+        let session =
+            session.ok_or_else(|| Status::not_found("there is no such session of yours"))?;
+        Ok(Response::new(wire::session(&session)))
+    }
+
+    async fn status(
+        &self,
+        request: Request<v1::StatusRequest>,
+    ) -> Result<Response<v1::StatusResponse>, Status> {
+        let caller = caller(&request)?;
+        let recent_refusals = self.recent_refusals(&caller).await;
+        let health = self.desk.evidence.health();
+        let about = self.desk.office.about();
+        let viewer = viewer(&caller);
+        let (totals, live) = self
+            .desk
+            .with_kernel(|kernel| (kernel.totals(), kernel.sessions_live(viewer)));
+        let state = match &health.problem {
+            _ if self.desk.is_draining() => "draining",
+            Some(_) => "refusing",
+            None => "judging",
+        };
+        Ok(Response::new(v1::StatusResponse {
+            version: about.version.to_owned(),
+            pid: std::process::id(),
+            uptime_ms: self.desk.uptime_ms(),
+            state: state.to_owned(),
+            problem: health.problem.unwrap_or_default(),
+            generation: self.desk.snapshot().generation(),
+            profiles: self.profiles(&caller, false),
+            journal_path: about.journal_path.display().to_string(),
+            journal_rows: health.rows,
+            journal_head: health.head,
+            durability: about.durability.to_owned(),
+            sessions_live: u64::try_from(live).unwrap_or(u64::MAX),
+            decided: totals.calls,
+            refused: totals.refused,
+            transformed: totals.transformed,
+            gaps: health.gaps,
+            recent_refusals,
+            you: you(&caller.peer),
+            role: caller.role.as_str().to_owned(),
+        }))
+    }
+}
+
+impl<E: Evidence, O: Office> Handlers<E, O> {
+    fn profiles(&self, caller: &Caller, with_text: bool) -> Vec<v1::Profile> {
+        let with_text = with_text && caller.role >= Role::Admin;
+        let profiles = self.desk.office.profiles();
+        profiles
+            .into_iter()
+            .map(|info| wire::profile(info, with_text))
+            .collect()
+    }
+
+    /// The last refusals, for administrators: they name other users' tools.
+    async fn recent_refusals(&self, caller: &Caller) -> Vec<v1::JournalRow> {
+        let mut rows = Vec::new();
+        if caller.role >= Role::Admin {
+            for seq in self.desk.recent_refusals() {
+                let found = self.desk.evidence.rows(seq, 1).await;
+                rows.extend(found.unwrap_or_default().into_iter().map(wire::row));
+            }
+        }
+        rows
+    }
+}
+
+/// The caller as the kernel sees it: `uid:1000 (alice) pid 4711`.
+fn you(peer: &Peer) -> String {
+    match &peer.principal {
+        fak_types::Principal::Local { uid, pid, .. } => match fak_sys::user_name(*uid) {
+            Some(user) => format!("{} ({user}) pid {pid}", peer.name),
+            None => format!("{} pid {pid}", peer.name),
+        },
+        _ => peer.name.to_string(),
+    }
+}
+
+/// Answers a stream's calls in order until it ends, fails or fakd stops. Calls that are already there
+/// are judged together and wait for the journal once.
+async fn answer_stream<E: Evidence, O: Office>(
+    desk: Arc<Desk<E, O>>,
+    caller: Caller,
+    mut calls: Streaming<v1::AdjudicateRequest>,
+    send: mpsc::Sender<Result<v1::AdjudicateResponse, Status>>,
+) {
+    let mut draining = desk.draining();
+    let mut number = 0_u64;
+    loop {
+        let first = tokio::select! {
+            biased;
+            _ = draining.wait_for(|draining| *draining) => None,
+            first = calls.message() => Some(first),
+        };
+        let Some(first) = first else {
+            let _ = send
+                .send(Err(Status::unavailable("fakd is stopping")))
+                .await;
+            return;
+        };
+        let mut burst = Burst::default();
+        burst.take(first, &mut number);
+        while burst.goes_on() {
+            let next = tokio::select! {
+                biased;
+                next = calls.message() => next,
+                () = std::future::ready(()) => break,
+            };
+            burst.take(next, &mut number);
+        }
+        if !burst.questions.is_empty() {
+            for answer in desk
+                .answer_all(&caller.peer.principal, burst.questions)
+                .await
+            {
+                if send.send(Ok(answer)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        match burst.end {
+            None => {}
+            Some(End::Finished) => return,
+            Some(End::Failed(status)) => {
+                let _ = send
+                    .send(Err(bounded(*status, desk.limits().frame_bytes)))
+                    .await;
+                return;
+            }
+        }
+    }
+}
+
+/// tonic's words for a message that is too long say nothing of the remedy.
+fn bounded(status: Status, frame_bytes: usize) -> Status {
+    if status.code() == Code::OutOfRange {
+        too_long(frame_bytes)
+    } else {
+        status
+    }
+}
+
+#[derive(Default)]
+struct Burst {
+    questions: Vec<Question>,
+    end: Option<End>,
+}
+
+enum End {
+    Finished,
+    Failed(Box<Status>),
+}
+
+impl Burst {
+    fn goes_on(&self) -> bool {
+        self.end.is_none() && self.questions.len() < BURST_CALLS_MAX
+    }
+
+    fn take(&mut self, message: Result<Option<v1::AdjudicateRequest>, Status>, number: &mut u64) {
+        let question = match message {
+            Ok(Some(request)) => Question::of(request, &format!("call {number}: ")),
+            Ok(None) => return self.end = Some(End::Finished),
+            Err(status) => return self.end = Some(End::Failed(Box::new(status))),
+        };
+        *number += 1;
+        match question {
+            Ok(question) => self.questions.push(question),
+            Err(status) => self.end = Some(End::Failed(status)),
+        }
+    }
+}
+
+/// A tail of the journal on its way to a reader.
+struct Tail<E, O> {
+    desk: Arc<Desk<E, O>>,
+    send: mpsc::Sender<Result<v1::JournalRow, Status>>,
+    /// Holds the stream's claim.
+    _caller: Caller,
+}
+
+impl<E: Evidence, O: Office> Tail<E, O> {
+    async fn run(self, from_seq: u64, limit: u32, follow: bool) {
+        let mut head = self.desk.evidence.head();
+        let mut draining = self.desk.draining();
+        let last = *head.borrow_and_update();
+        let from = match from_seq {
+            0 => (last + 1).saturating_sub(u64::from(limit)).max(1),
+            from => from,
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let Some(mut next) = self.pass(from, limit).await else {
+            return;
+        };
+        while follow {
+            tokio::select! {
+                changed = head.changed() => if changed.is_err() { return },
+                _ = draining.wait_for(|draining| *draining) => return,
+                () = self.send.closed() => return,
+            }
+            match self.pass(next, usize::MAX).await {
+                Some(after) => next = after,
+                None => return,
+            }
+        }
+    }
+
+    /// Passes rows on until there are none or `limit` is reached, and yields the number after the last;
+    /// `None` when the reader is gone or reading failed.
+    async fn pass(&self, from: u64, limit: usize) -> Option<u64> {
+        let (mut next, mut left) = (from, limit);
+        loop {
+            let count = left.min(TAIL_ROWS);
+            let rows = match self.desk.evidence.rows(next, count).await {
+                Ok(rows) => rows,
+                Err(problem) => {
+                    let _ = self.send.send(Err(Status::unavailable(problem))).await;
+                    return None;
+                }
+            };
+            let found = rows.len();
+            left = left.saturating_sub(found);
+            for row in rows {
+                next = row.seq + 1;
+                self.send.send(Ok(wire::row(row))).await.ok()?;
+            }
+            if found < count || left == 0 {
+                return Some(next);
+            }
+        }
+    }
+}
