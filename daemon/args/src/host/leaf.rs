@@ -4,7 +4,7 @@ use super::{AddressClass, Host, Place, PlaceError, names, parse_host, parse_url}
 
 /// Longest text without a scheme that is looked at, in bytes.
 const BARE_BYTES_MAX: usize = 2048;
-/// How far into a text a scheme may begin and end once tabs and line ends are dropped.
+/// How far into a text a scheme is looked for, in characters, once tabs and line ends are dropped.
 const HEAD_CHARS_MAX: usize = 256;
 
 /// Last labels by which a bare name is a host: common ones that no file suffix shares. A name such as
@@ -30,8 +30,7 @@ pub fn looks_like_destination(text: &str) -> bool {
     if text.is_empty() {
         return false;
     }
-    let colon = text.chars().take(HEAD_CHARS_MAX).any(|c| c == ':');
-    if colon && has_scheme(text) {
+    if head(text).any(|c| c == ':') && starts_with_scheme(&head(text).collect::<String>()) {
         return !matches!(parse_url(text), Err(PlaceError::NoHost | PlaceError::Empty));
     }
     if text.len() > BARE_BYTES_MAX || text.chars().any(char::is_whitespace) {
@@ -43,14 +42,11 @@ pub fn looks_like_destination(text: &str) -> bool {
     bare(text.strip_prefix("//").unwrap_or(text))
 }
 
-/// Whether a scheme begins the text, tabs and line ends dropped as lenient programs drop them.
-fn has_scheme(text: &str) -> bool {
-    let head: String = text
-        .chars()
-        .take(HEAD_CHARS_MAX)
+/// The beginning of a text without the tabs and line ends that lenient programs drop.
+fn head(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars()
         .filter(|c| !matches!(c, '\t' | '\n' | '\r'))
-        .collect();
-    starts_with_scheme(&head)
+        .take(HEAD_CHARS_MAX)
 }
 
 /// Whether a text begins `scheme://`, or with a web scheme in a form only lenient programs accept.

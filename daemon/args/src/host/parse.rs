@@ -10,8 +10,9 @@ use super::{
 /// Longest text between `//` and the path, in bytes. LIMIT: a name of 253 bytes, each written as three
 /// percent-encoded bytes, with a login before it.
 const AUTHORITY_BYTES_MAX: usize = 4096;
-/// Longest name and label, in bytes (RFC 1035).
+/// Longest name, in bytes (RFC 1035).
 const NAME_BYTES_MAX: usize = 253;
+/// Longest label of a name, in bytes (RFC 1035).
 const LABEL_BYTES_MAX: usize = 63;
 /// Most URLs inside one another that are looked through.
 const NESTED_MAX: usize = 4;

@@ -448,6 +448,16 @@ fn destinations_among_other_strings() {
 }
 
 #[test]
+fn tabs_do_not_push_a_scheme_out_of_sight() {
+    let text = format!("ht{}tp://169.254.169.254/", "\t".repeat(5000));
+    assert!(looks_like_destination(&text));
+    assert_eq!(
+        parse_url(&text).map(|place| place.host),
+        Ok(Host::V4(METADATA_V4))
+    );
+}
+
+#[test]
 fn patterns_hold_hosts() {
     let holds = |pattern: &str, host: &str| {
         let pattern =
