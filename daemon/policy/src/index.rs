@@ -61,15 +61,12 @@ impl Index {
     ) -> Self {
         let mut index = Self::default();
         for pattern in rules.iter().chain(shell) {
-            match pattern {
-                ToolPattern::Exact(name) => {
-                    drop(index.exact.entry(name.as_str().into()).or_default())
-                }
-                ToolPattern::Prefix(prefix) => {
-                    drop(index.prefixes.entry(prefix.as_str().into()).or_default())
-                }
-                ToolPattern::Any => {}
-            }
+            let (plans, name) = match pattern {
+                ToolPattern::Exact(name) => (&mut index.exact, name),
+                ToolPattern::Prefix(prefix) => (&mut index.prefixes, prefix),
+                ToolPattern::Any => continue,
+            };
+            plans.entry(name.as_str().into()).or_default();
         }
         for name in deny.iter().map(String::as_str).chain(names) {
             let plan = index

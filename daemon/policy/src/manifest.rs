@@ -65,7 +65,9 @@ pub struct ArgRule {
     pub name: Option<String>,
     /// Tool name: exact, a prefix followed by `*`, or `*`. Matches without regard to ASCII case.
     pub tool: String,
-    /// Selector: `command`, `a.b`, `a[].b`, `**.url`, or `*` for every string leaf.
+    /// Selector: `command`, `a.b`, `a[].b`, `**.url`, or `*` for every string leaf. With `*` a schema is
+    /// about the arguments as a whole, a path, host or URL rule about the leaves that are one (texts
+    /// under keys such as `content` are not places), and a form about every shell text.
     pub arg: String,
     /// What is required or refused.
     pub matcher: Matcher,
@@ -115,11 +117,13 @@ pub enum Matcher {
 /// Where paths may lie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathRule {
-    /// Allowed roots: absolute, `~/...`, or `.` for the caller's working directory. Empty: anywhere not denied.
+    /// Allowed roots: absolute, `~/...`, `.` for the caller's working directory, or `$` for places that
+    /// are only known when a command runs (without it, such a path is refused). Empty: anywhere not denied.
     pub roots: Vec<String>,
     /// Globs refused even inside a root.
     pub deny: Vec<String>,
-    /// On shell text, which accesses the rule governs; empty: all.
+    /// On shell text, which accesses the rule governs; empty: all. Under the selector `*` a tool whose
+    /// name changes things (`write_file`) writes, any other reads.
     pub access: Vec<Access>,
 }
 
@@ -156,7 +160,8 @@ pub use fak_args::AddressClass;
 /// The form of a simple command. All given conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArgvRule {
-    /// Base names of the program, compared without regard to case or a `.exe` suffix. Required.
+    /// Base names of the program, compared without regard to case or a `.exe` suffix; `*` is every
+    /// program. Required.
     pub program: Vec<String>,
     /// First operand (after global options), for example `push`; empty: any.
     pub sub: Vec<String>,
@@ -169,7 +174,8 @@ pub struct ArgvRule {
     pub all_flags: Vec<String>,
     /// None of these is given, else the rule does not match.
     pub unless_flag: Vec<String>,
-    /// At least one operand after `sub` matches one of these globs (`*` and `?` match any character).
+    /// At least one operand after `sub` matches one of these globs (`*` and `?` match any character,
+    /// ASCII case does not count); `$` alone stands for an operand computed from its beginning.
     pub any_operand: Vec<String>,
     /// No operand matches one of these globs, else the rule does not match.
     pub unless_operand: Vec<String>,
@@ -177,8 +183,9 @@ pub struct ArgvRule {
     pub min_operands: Option<u32>,
     /// See `min_operands`.
     pub max_operands: Option<u32>,
-    /// An assignment or option value given to the command matches, `NAME=glob`:
-    /// environment prefixes (`GIT_EDITOR=*`) and `git -c key=value` pairs (key lower-cased).
+    /// An assignment or option value given to the command matches, `NAME=glob`: environment prefixes
+    /// (`GIT_EDITOR=*`), `git -c key=value` pairs (key lower-cased), and with its dashes an option that
+    /// takes a value (`--volume=/:*`). The name may be a glob unless it is an option.
     pub any_setting: Vec<String>,
     /// None matches, else the rule does not match.
     pub unless_setting: Vec<String>,

@@ -28,8 +28,8 @@ enum Leaf {
 #[derive(Debug)]
 pub(crate) struct Guard {
     entries: Vec<Entry>,
-    /// Finds texts in which a fragment may occur.
-    quick: AhoCorasick,
+    /// Finds texts in which a fragment may occur; `None` when a fragment has nothing to look for.
+    quick: Option<AhoCorasick>,
 }
 
 #[derive(Debug)]
@@ -49,14 +49,11 @@ impl Guard {
         let mut entries = Vec::new();
         let mut needles = Vec::new();
         for (place, text) in fragments.iter().enumerate() {
-            let needle = text.trim_matches('/').to_ascii_lowercase();
-            if needle.is_empty() {
-                return Err((
-                    place,
-                    "a fragment that every path contains guards nothing in particular".to_owned(),
-                ));
+            if text.trim_matches(['/', '*']).is_empty() {
+                let message = "a fragment that every path contains guards nothing in particular";
+                return Err((place, message.to_owned()));
             }
-            needles.push(needle);
+            needles.push(needle(text));
             entries.push(Entry {
                 text: text.clone(),
                 exact: Fragment::new(text),
@@ -67,17 +64,24 @@ impl Guard {
         if entries.is_empty() {
             return Ok(None);
         }
-        let quick = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(&needles);
-        quick
-            .map(|quick| Some(Self { entries, quick }))
-            .map_err(|problem| (0, problem.to_string()))
+        let quick = if needles.iter().all(|needle| needle.len() > 1) {
+            let built = AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .build(&needles);
+            Some(built.map_err(|problem| (0, problem.to_string()))?)
+        } else {
+            None
+        };
+        Ok(Some(Self { entries, quick }))
     }
 
     /// The fragment a text names, by itself or as a path.
     fn named_in(&self, text: &str) -> Option<&str> {
-        if !self.quick.is_match(text) {
+        if self
+            .quick
+            .as_ref()
+            .is_some_and(|quick| !quick.is_match(text))
+        {
             return None;
         }
         let lower = text.to_ascii_lowercase();
@@ -216,6 +220,18 @@ impl Guard {
         })?;
         Some(&entry.text)
     }
+}
+
+/// The longest component of a fragment that holds no wildcard: what every text that names the fragment
+/// contains, however it separates the components.
+fn needle(fragment: &str) -> String {
+    let plain = fragment
+        .split(['/', '\\'])
+        .filter(|part| !part.contains(['*', '?', '[']));
+    plain
+        .max_by_key(|part| part.len())
+        .unwrap_or_default()
+        .to_ascii_lowercase()
 }
 
 /// Whether a fragment stands in a text as whole path components, whatever its case.

@@ -262,14 +262,9 @@ impl GlobList {
     }
 }
 
+/// A path below somebody's home directory as a path of its own.
 fn relative(text: &str) -> NormalPath {
-    NormalPath {
-        text: text.to_owned(),
-        absolute: false,
-        escapes: false,
-        home_unknown: false,
-        suspicious: None,
-    }
+    normalize_path(text, None, None)
 }
 
 /// The longest run of plain characters in a glob; alternatives and brackets are skipped whole.
