@@ -393,7 +393,7 @@ fn covers_matcher(outer: &Matcher, inner: &Matcher) -> bool {
             // The same conditions on fewer programs.
             names(&inner.program)
                 .iter()
-                .all(|program| wide.contains(program))
+                .all(|program| wide.contains(program) || wide.iter().any(|word| word == "*"))
                 && crate::manifest::ArgvRule {
                     program: Vec::new(),
                     ..outer.clone()

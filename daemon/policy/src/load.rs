@@ -11,11 +11,13 @@ mod root;
 mod rule;
 pub(crate) mod vocabulary;
 
+use std::collections::HashSet;
+
 use crate::{
     Policy,
     diagnostic::{Diagnostic, Severity},
     manifest::Manifest,
-    node::{self, Node, Place, Value},
+    node::{self, Node, Value},
 };
 
 pub(crate) use root::VERSION;
@@ -84,20 +86,14 @@ pub fn load(
     };
     let (manifest, origin) = root::read(&tree, &mut problems);
     if let Err(found) = Policy::compile(name, &manifest) {
-        let known: Vec<Place> = problems
+        let known: HashSet<(u32, u32)> = problems
             .iter()
-            .map(|p| Place {
-                line: p.line,
-                column: p.column,
-            })
+            .map(|problem| (problem.line, problem.column))
             .collect();
         for problem in found {
             let problem = placed(problem, &tree, &origin);
             // A place that already has a problem gains nothing from a second view of it.
-            if !known.contains(&Place {
-                line: problem.line,
-                column: problem.column,
-            }) {
+            if !known.contains(&(problem.line, problem.column)) {
                 problems.push(problem);
             }
         }

@@ -583,6 +583,43 @@ fn recorded_loader_cases_hold() {
     assert_eq!(count, 36);
 }
 
+/// The examples of the reference load.
+#[test]
+fn the_examples_of_the_reference_load() {
+    let page = include_str!("../../../../docs/policy-language.md");
+    let examples: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 5);
+    for example in examples {
+        let _ = loaded(example);
+    }
+}
+
+/// The reference speaks of every key.
+#[test]
+fn the_reference_speaks_of_every_key() {
+    let page = include_str!("../../../../docs/policy-language.md");
+    let manual = include_str!("../../../../man/fak-policy.5");
+    let lists = [
+        vocabulary::MANIFEST,
+        vocabulary::BIND,
+        vocabulary::RULE,
+        vocabulary::MATCHERS,
+        vocabulary::RANGE,
+        vocabulary::PATH,
+        vocabulary::HOST,
+        vocabulary::ARGV,
+        vocabulary::RATE,
+    ];
+    for key in lists.into_iter().flatten() {
+        assert!(page.contains(key), "{key} is not in the reference");
+        assert!(manual.contains(key), "{key} is not in the manual");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_loading_panic(text in "(allow|deny|arg_rules|shell|rate_limit|bind|version|[a-z\\[\\]{}:,\"' \n\\-0-9.*]){0,40}") {
