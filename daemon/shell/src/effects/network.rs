@@ -291,6 +291,8 @@ fn is_remote(word: &Word) -> bool {
     if text.starts_with('[') {
         return text.contains("]:");
     }
-    text.split_once(':')
-        .is_some_and(|(host, _)| host.len() > 1 && !host.contains('/'))
+    text.split_once(':').is_some_and(|(host, rest)| {
+        let drive = host.len() == 1 && rest.starts_with(['\\', '/']);
+        !host.is_empty() && !host.contains('/') && !drive
+    })
 }

@@ -361,17 +361,6 @@ impl Effects<'_> {
         ]) {
             self.add(EffectKind::Write, &value.to_word());
         }
-        // The value follows as a word of its own.
-        let argv = &self.command.argv;
-        for pair in argv.windows(2) {
-            let [option, value] = pair else { continue };
-            if matches!(
-                option.text.as_str(),
-                "-o" | "-coverprofile" | "-cpuprofile" | "-memprofile" | "-trace" | "-outputdir"
-            ) {
-                self.add(EffectKind::Write, value);
-            }
-        }
         if parts
             .sub()
             .is_some_and(|w| matches!(w.text.as_str(), "fmt" | "fix" | "generate"))

@@ -323,6 +323,14 @@ impl Parser<'_, '_, '_> {
     /// An arithmetic expression up to `))` or `]`; what runs inside is recorded, and a variable named
     /// in it may change.
     pub(super) fn arithmetic(&mut self, close: u8) {
+        let at = self.here();
+        if self.engine.enter(at) {
+            self.expression(close);
+            self.engine.leave();
+        }
+    }
+
+    fn expression(&mut self, close: u8) {
         let open = if close == b')' { b'(' } else { b'[' };
         let mut depth = 0_usize;
         let mut scratch = Builder::new(self.here());
@@ -365,7 +373,8 @@ impl Parser<'_, '_, '_> {
     /// The rest of `$'..'`.
     fn ansi_quoted(&mut self, builder: &mut Builder) {
         let mut decoded = Vec::new();
-        let mut ended = false;
+        // A NUL ends the string, as it does in a shell.
+        let mut cut = None;
         loop {
             let Some(byte) = self.peek() else {
                 self.syntax();
@@ -377,19 +386,15 @@ impl Parser<'_, '_, '_> {
                 b'\\' => {
                     let before = decoded.len();
                     self.ansi_escape(&mut decoded);
-                    // A NUL ends the string, as it does in a shell.
-                    ended |= decoded.get(before..).is_some_and(|new| new.contains(&0));
+                    let nul = decoded
+                        .get(before..)
+                        .and_then(|new| new.iter().position(|b| *b == 0));
+                    cut = cut.or(nul.map(|at| before + at));
                 }
                 _ => decoded.push(byte),
             }
-            if ended {
-                let length = decoded
-                    .iter()
-                    .position(|b| *b == 0)
-                    .unwrap_or(decoded.len());
-                decoded.truncate(length);
-            }
         }
+        decoded.truncate(cut.unwrap_or(decoded.len()));
         builder.text.push_str(&String::from_utf8_lossy(&decoded));
     }
 

@@ -331,8 +331,8 @@ impl<'p, 'e, 't> Parser<'p, 'e, 't> {
                     let at = self.here();
                     self.pos += 4;
                     self.skip_blanks();
-                    while matches!(self.bare_word(), "-p" | "--") {
-                        self.pos += 2;
+                    while self.looking_at("-p ") || self.looking_at("-- ") {
+                        self.pos += 3;
                         self.skip_blanks();
                     }
                     let time = crate::command::Word::fixed("time", at);

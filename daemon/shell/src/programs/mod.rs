@@ -225,7 +225,7 @@ pub(crate) fn spec(program: &str) -> &'static Spec {
 pub(crate) fn sub_spec(program: &str, sub: &str) -> &'static Spec {
     match program {
         "git" => find(git::SUBCOMMANDS, sub).unwrap_or(&git::PLAIN),
-        _ => &UNKNOWN,
+        _ => spec(program),
     }
 }
 
