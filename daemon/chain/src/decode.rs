@@ -151,6 +151,9 @@ const fn spec(key: &'static str, field: Field, shape: Shape) -> Spec {
     Spec { key, field, shape }
 }
 
+/// The longest key.
+pub(crate) const KEY_BYTES_MAX: usize = 13;
+
 /// INVARIANT: ascending by key, complete.
 const FIELDS: [Spec; 23] = [
     spec("args_bytes", Field::ArgsBytes, Shape::Number(NUMBER_MAX)),
@@ -352,20 +355,28 @@ impl<'a> Scan<'a> {
     /// Reads `"key":` and yields the field's index, which must not be below `next`.
     fn key(&mut self, next: usize, seen: u32) -> Result<usize, DecodeError> {
         self.byte(b'"', "a key")?;
-        let found = |(_, spec): &(usize, &Spec)| {
-            self.rest()
-                .strip_prefix(spec.key.as_bytes())
-                .is_some_and(|rest| rest.starts_with(b"\":"))
-        };
-        let fields = || FIELDS.iter().enumerate();
-        if let Some((index, spec)) = fields().skip(next).find(found) {
-            self.at += spec.key.len() + 2;
-            return Ok(index);
-        }
-        match fields().take(next).find(found) {
-            Some((index, _)) if seen & 1 << index != 0 => self.fail(DecodeProblem::DuplicateKey),
-            Some(_) => self.fail(DecodeProblem::KeyOrder),
-            None => self.fail(DecodeProblem::UnknownKey),
+        let near = self
+            .rest()
+            .get(..KEY_BYTES_MAX + 2)
+            .unwrap_or_else(|| self.rest());
+        let length = near.iter().position(|&byte| byte == b'"').unwrap_or(0);
+        let (key, after) = near.split_at(length);
+        let among = |specs: &[Spec]| specs.iter().position(|spec| spec.key.as_bytes() == key);
+        let (before, ahead) = FIELDS.split_at(next.min(FIELDS.len()));
+        match among(ahead) {
+            Some(_) if !after.starts_with(b"\":") => {
+                self.at += length;
+                self.fail(DecodeProblem::Expected("`\":`"))
+            }
+            Some(index) => {
+                self.at += length + 2;
+                Ok(next + index)
+            }
+            None => match among(before) {
+                Some(index) if seen & 1 << index != 0 => self.fail(DecodeProblem::DuplicateKey),
+                Some(_) => self.fail(DecodeProblem::KeyOrder),
+                None => self.fail(DecodeProblem::UnknownKey),
+            },
         }
     }
 
@@ -379,9 +390,10 @@ impl<'a> Scan<'a> {
                 number => Ok(Value::Number(number)),
             },
             Shape::Text => Ok(Value::Text(self.string()?)),
-            Shape::Digest => match Digest::parse(self.string()?.raw) {
-                Ok(digest) => Ok(Value::Digest(digest)),
-                Err(_) => fail(DecodeProblem::DigestForm),
+            Shape::Digest => match self.digest() {
+                Some(digest) => Ok(Value::Digest(digest)),
+                // Not a digest; what it is instead decides where the fault is.
+                None => self.string().and_then(|_| fail(DecodeProblem::DigestForm)),
             },
             Shape::Kind => match RecordKind::parse(self.string()?.raw) {
                 Some(kind) => Ok(Value::Kind(kind)),
@@ -412,6 +424,28 @@ impl<'a> Scan<'a> {
         }
         self.at += digits;
         Ok(number)
+    }
+
+    /// Reads `"sha256:<64 digits>"`; reads nothing when something else is there.
+    fn digest(&mut self) -> Option<Digest> {
+        let (hex, after) = self
+            .rest()
+            .strip_prefix(b"\"sha256:")?
+            .split_first_chunk::<64>()?;
+        let mut bytes = [0; 32];
+        let mut invalid = 0;
+        for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
+            if let [high, low] = *pair {
+                let (high, low) = (nibble(high), nibble(low));
+                invalid |= high | low;
+                *byte = high << 4 | low & 15;
+            }
+        }
+        if invalid > 15 || !after.starts_with(b"\"") {
+            return None;
+        }
+        self.at += 73;
+        Some(Digest(bytes))
     }
 
     /// Reads `"text"`, which must be canonical, bounded and not empty.
@@ -448,6 +482,15 @@ impl<'a> Scan<'a> {
         }
         self.at += 1;
         Ok(Text { raw, escaped })
+    }
+}
+
+/// The value of a lower-case hexadecimal digit; above 15 for anything else.
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => 0xff,
     }
 }
 

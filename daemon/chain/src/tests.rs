@@ -74,6 +74,23 @@ fn golden_bytes_and_hashes() {
 }
 
 #[test]
+fn the_format_page_shows_the_golden_vectors() {
+    let page = include_str!("../../../docs/journal-format.md");
+    for shown in [FIRST, FIRST_HASH, SECOND, SECOND_HASH, FIRST_LEAF] {
+        assert!(page.contains(shown), "docs/journal-format.md lacks {shown}");
+    }
+    for word in keys()
+        .into_iter()
+        .chain(RecordKind::ALL.map(RecordKind::as_str))
+    {
+        assert!(
+            page.contains(&format!("| `{word}` |")),
+            "docs/journal-format.md lacks {word}"
+        );
+    }
+}
+
+#[test]
 fn kinds_read_back() {
     for kind in RecordKind::ALL {
         assert_eq!(RecordKind::parse(kind.as_str()), Some(kind));
@@ -85,6 +102,10 @@ fn kinds_read_back() {
 fn keys_ascend_and_a_full_record_has_all_of_them() {
     let keys = keys();
     assert!(keys.is_sorted_by(|a, b| a < b));
+    assert_eq!(
+        keys.iter().map(|key| key.len()).max(),
+        Some(crate::decode::KEY_BYTES_MAX)
+    );
     for key in keys {
         assert!(SECOND.contains(&format!("\"{key}\":")), "{key}");
     }
@@ -213,6 +234,16 @@ fn anything_but_the_canonical_form_is_refused_with_its_place() {
         (r#"{"by":"\u00e9"}"#, 7, P::TextForm),
         ("{\"by\":\"\n\"}", 7, P::TextForm),
         (r#"{"policy":"sha256:00"}"#, 10, P::DigestForm),
+        (
+            r#"{"kind" :"STOP","seq":1,"ts_us":1}"#,
+            6,
+            P::Expected("`\":`"),
+        ),
+        (
+            r#"{"policy":"sha256:zz"#,
+            20,
+            P::Expected("the end of the text"),
+        ),
         (r#"{"policy":null}"#, 10, P::Expected("text")),
     ];
     for &(text, at, problem) in cases {
