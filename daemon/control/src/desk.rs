@@ -308,7 +308,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             Some(verdict) => snapshot.shed(who, &call, verdict),
             None => snapshot.judge(who, &call, &*self.world),
         };
-        let mut decision = self.with_kernel(|kernel| kernel.settle(now, who, &call, &judgement));
+        let mut decision = self.with_kernel(|kernel| kernel.settle(now, who, &call, judgement));
         decision.draft.call.clone_from(&question.call_id);
         decision.draft.took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.judged.fetch_add(1, Ordering::Relaxed);

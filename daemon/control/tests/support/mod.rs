@@ -1,0 +1,238 @@
+//! A service on a real socket in a private directory, with a journal in memory.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use fak_chain::Draft;
+use fak_control::{
+    About, Acl, Change, Desk, Evidence, Health, Limits, Office, Prepared, ProfileInfo, Row, Unwritten,
+    Verified,
+};
+use fak_kernel::{Kernel, Snapshot};
+use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
+use fak_proto::v1::{AdjudicateRequest, Verdict, fak_client::FakClient};
+use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::{oneshot, watch},
+};
+use tonic::transport::{Channel, Endpoint};
+
+/// The bounds of a service under test.
+pub const LIMITS: Limits = Limits {
+    connections_per_uid: 8,
+    connections: 64,
+    in_flight_per_uid: 4,
+    streams_per_uid: 2,
+    frame_bytes: 65_536,
+};
+
+/// The policy of a service under test.
+pub const POLICY: &str = r#"{
+    "version": "fak-policy/v1",
+    "allow": ["Read", "Write"],
+    "deny": {"Shred": "POLICY_BLOCK"},
+    "redact_fields": ["token"]
+}"#;
+
+/// A journal in memory that can be told to fail.
+#[derive(Clone)]
+pub struct Memory {
+    rows: Arc<Mutex<Vec<Draft>>>,
+    pub fails: Arc<AtomicBool>,
+    head: Arc<watch::Sender<u64>>,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self { rows: Arc::default(), fails: Arc::default(), head: Arc::new(watch::Sender::new(0)) }
+    }
+
+    pub fn drafts(&self) -> Vec<Draft> {
+        self.rows.lock().expect("sound").clone()
+    }
+
+    fn push(&self, draft: Draft) -> Result<u64, Unwritten> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(Unwritten { why: "the disk is full: free space".to_owned() });
+        }
+        let mut rows = self.rows.lock().expect("sound");
+        rows.push(draft);
+        let seq = rows.len() as u64;
+        drop(rows);
+        self.head.send_replace(seq);
+        Ok(seq)
+    }
+}
+
+impl Evidence for Memory {
+    async fn append(&self, draft: Draft) -> Result<u64, Unwritten> {
+        self.push(draft)
+    }
+
+    async fn append_all(&self, drafts: Vec<Draft>) -> Result<Vec<u64>, Unwritten> {
+        drafts.into_iter().map(|draft| self.push(draft)).collect()
+    }
+
+    fn offer(&self, draft: Draft) {
+        let _ = self.push(draft);
+    }
+
+    async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, String> {
+        let rows = self.drafts();
+        let from = usize::try_from(from.max(1)).expect("small");
+        let row = |(index, draft): (usize, &Draft)| Row {
+            seq: index as u64 + 1,
+            body: fak_chain::encode(draft, index as u64 + 1),
+            hash: fak_types::Digest::ZERO,
+        };
+        Ok(rows.iter().enumerate().skip(from - 1).take(limit).map(row).collect())
+    }
+
+    async fn verify(&self) -> Result<Verified, String> {
+        Ok(Verified { rows: self.drafts().len() as u64, ..Verified::default() })
+    }
+
+    fn head(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    fn health(&self) -> Health {
+        let fails = self.fails.load(Ordering::Relaxed);
+        let rows = self.drafts().len() as u64;
+        Health { problem: fails.then(|| "the disk is full".to_owned()), rows, ..Health::default() }
+    }
+}
+
+/// An office that loads what it is given and reloads [`POLICY`].
+pub struct Desktop {
+    about: About,
+    acl: Arc<Acl>,
+}
+
+fn compile(name: &str, text: &str) -> Result<Policy, Vec<Diagnostic>> {
+    let (manifest, _) = fak_policy::load(name, text, Format::Json)?;
+    Policy::compile(name, &manifest)
+}
+
+fn snapshot(generation: u64, text: &str) -> Result<Arc<Snapshot>, Vec<Diagnostic>> {
+    Ok(Arc::new(Snapshot::new(generation, PolicySet::new(vec![compile("test.json", text)?])?)))
+}
+
+impl Office for Desktop {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn acl(&self) -> Arc<Acl> {
+        Arc::clone(&self.acl)
+    }
+
+    fn profiles(&self) -> Vec<ProfileInfo> {
+        let policy = compile("test.json", POLICY).expect("sound");
+        vec![ProfileInfo {
+            name: policy.name().to_owned(),
+            source: "test".to_owned(),
+            digest: String::new(),
+            posture: policy.posture().as_str().to_owned(),
+            bind: Vec::new(),
+            manifest: policy.digest_text().to_owned(),
+        }]
+    }
+
+    fn prepare(&self, change: &Change, generation: u64) -> Result<Prepared, Vec<Diagnostic>> {
+        let text = match change {
+            Change::Reload => POLICY,
+            Change::Load(manifest) => &manifest.text,
+        };
+        let snapshot = snapshot(generation, text)?;
+        let digest = snapshot.digest().to_string();
+        Ok(Prepared { snapshot, digest, warnings: Vec::new(), commit: Box::new(|| ()) })
+    }
+}
+
+/// A running service; it stops when this is dropped.
+pub struct Service {
+    pub dir: TempDir,
+    pub journal: Memory,
+    pub desk: Arc<Desk<Memory, Desktop>>,
+    pub stop: Option<oneshot::Sender<()>>,
+    pub done: tokio::task::JoinHandle<()>,
+}
+
+impl Service {
+    pub fn start() -> Self {
+        Self::with(POLICY, |_| ())
+    }
+
+    pub fn with(policy: &str, lists: impl FnOnce(&mut Acl)) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let socket = dir.path().join("s.sock");
+        let listener = UnixListener::bind(&socket).expect("bound");
+        // Other users must be able to get as far as being refused.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("set");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).expect("set");
+        let journal = Memory::new();
+        let mut acl = Acl::closed(fak_sys::effective_uid());
+        lists(&mut acl);
+        let about = About {
+            version: "test",
+            journal_path: PathBuf::from("/nowhere"),
+            durability: "commit",
+        };
+        let office = Desktop { about, acl: Arc::new(acl) };
+        let first = snapshot(1, policy).expect("a sound policy");
+        let mut kernel = Kernel::new(fak_kernel::Limits::default());
+        drop(kernel.install(fak_control::now(), &first));
+        let ports = (journal.clone(), office);
+        let desk = Arc::new(Desk::new(LIMITS, ports, Box::new(NoWorld), kernel, first));
+        let (stop, stopped) = oneshot::channel();
+        let serving = fak_control::serve(Arc::clone(&desk), vec![listener], async {
+            let _ = stopped.await;
+        });
+        let done = tokio::spawn(async { serving.await.expect("served") });
+        Self { dir, journal, desk, stop: Some(stop), done }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s.sock")
+    }
+
+    pub async fn client(&self) -> FakClient<Channel> {
+        client(&self.socket()).await.expect("connected")
+    }
+}
+
+/// Connects to a socket.
+pub async fn client(socket: &Path) -> Result<FakClient<Channel>, tonic::transport::Error> {
+    let socket = socket.to_owned();
+    let connector = tower::service_fn(move |_| {
+        let socket = socket.clone();
+        async { UnixStream::connect(socket).await.map(TokioIo::new) }
+    });
+    Endpoint::from_static(fak_proto::AUTHORITY).connect_with_connector(connector).await.map(FakClient::new)
+}
+
+/// A call of the session `t`.
+pub fn call(tool: &str, args: &str) -> AdjudicateRequest {
+    AdjudicateRequest {
+        tool: tool.to_owned(),
+        args: args.as_bytes().to_vec(),
+        trace_id: "t".to_owned(),
+        ..AdjudicateRequest::default()
+    }
+}
+
+/// `KIND REASON by`.
+pub fn line(verdict: &Option<Verdict>) -> String {
+    let verdict = verdict.as_ref().expect("a verdict");
+    format!("{} {} {}", verdict.kind, verdict.reason, verdict.by)
+}

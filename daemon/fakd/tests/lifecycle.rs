@@ -1,0 +1,302 @@
+//! The program itself: starts, answers, reloads, stops, and survives being killed.
+
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use fak_chain::{Record, RecordKind};
+use fak_journal::Reader;
+use fak_proto::v1::{
+    AdjudicateRequest, AdjudicateResponse, StatusRequest, StatusResponse, fak_client::FakClient,
+};
+use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
+use tokio::{net::UnixStream, runtime::Runtime};
+use tonic::transport::{Channel, Endpoint};
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Home {
+    dir: TempDir,
+    runtime: Runtime,
+}
+
+impl Home {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir(dir.path().join("run")).expect("made");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self { dir, runtime }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fakd"));
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("XDG_RUNTIME_DIR", self.path("run"))
+            .env("XDG_STATE_HOME", self.path("state"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .arg("--user")
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn start(&self, args: &[&str]) -> Daemon {
+        let child = self.command(args).spawn().expect("started");
+        let daemon = Daemon(child);
+        let begun = Instant::now();
+        while self.runtime.block_on(client(&self.socket())).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "fakd is not ready");
+            thread::sleep(Duration::from_millis(2));
+        }
+        daemon
+    }
+
+    /// Runs fakd where it must end by itself; yields its exit code and what it said.
+    fn fails(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(args).output().expect("ran");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.path("run/fak/fakd.sock")
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.path("state/fak/journal.db")
+    }
+
+    fn policy(&self, text: &str) {
+        let dir = self.path("config/fak/policy.d");
+        fs::create_dir_all(&dir).expect("made");
+        fs::write(dir.join("p.json"), text).expect("written");
+    }
+
+    fn ask(&self, tool: &str) -> AdjudicateResponse {
+        self.runtime.block_on(async {
+            let request = AdjudicateRequest {
+                tool: tool.to_owned(),
+                trace_id: "t".to_owned(),
+                ..AdjudicateRequest::default()
+            };
+            let mut client = client(&self.socket()).await.expect("connected");
+            client.adjudicate(request).await.expect("answered").into_inner()
+        })
+    }
+
+    fn status(&self) -> StatusResponse {
+        self.runtime.block_on(async {
+            let mut client = client(&self.socket()).await.expect("connected");
+            client.status(StatusRequest {}).await.expect("told").into_inner()
+        })
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let rows = Reader::open(self.journal()).expect("open").rows(1, 10_000).expect("rows");
+        rows.iter().map(|row| row.record().expect("a record")).collect()
+    }
+
+    fn assert_sound(&self) {
+        let report = fak_journal::verify(self.journal()).expect("read");
+        assert!(report.is_sound(), "{report:?}");
+    }
+}
+
+async fn client(socket: &Path) -> Result<FakClient<Channel>, tonic::transport::Error> {
+    let socket = socket.to_owned();
+    let connector = tower::service_fn(move |_| {
+        let socket = socket.clone();
+        async { UnixStream::connect(socket).await.map(TokioIo::new) }
+    });
+    Endpoint::from_static(fak_proto::AUTHORITY).connect_with_connector(connector).await.map(FakClient::new)
+}
+
+struct Daemon(Child);
+
+impl Daemon {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
+        assert!(sent.expect("sent").success());
+    }
+
+    fn ended(&mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.0.try_wait().expect("waited") {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "fakd does not end");
+            thread::sleep(Duration::from_millis(5));
+        };
+        let mut told = String::new();
+        if let Some(stderr) = &mut self.0.stderr {
+            stderr.read_to_string(&mut told).expect("read");
+        }
+        (status, told)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn kind(answer: &AdjudicateResponse) -> &str {
+    answer.verdict.as_ref().map_or("", |verdict| &verdict.kind)
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const ALLOW_READ: &str = r#"{"version": "fak-policy/v1", "allow": ["Read"]}"#;
+const ALLOW_WRITE: &str = r#"{"version": "fak-policy/v1", "allow": ["Write"]}"#;
+
+#[test]
+fn it_starts_on_nothing_answers_and_stops_in_order() {
+    let home = Home::new();
+    let mut daemon = home.start(&[]);
+    assert_eq!(kind(&home.ask("no_such_tool")), "DENY");
+    let status = home.status();
+    assert_eq!((status.state.as_str(), status.durability.as_str()), ("judging", "commit"));
+    assert_eq!(status.profiles[0].source, "embedded");
+    daemon.signal("-TERM");
+    let (ended, told) = daemon.ended();
+    assert_eq!(ended.code(), Some(0), "{told}");
+    assert!(!home.socket().exists());
+    home.assert_sound();
+    let kinds: Vec<_> = home.records().iter().map(|record| record.kind).collect();
+    assert_eq!(kinds.first(), Some(&RecordKind::Start));
+    assert_eq!(kinds.last(), Some(&RecordKind::Stop));
+    assert!(kinds.contains(&RecordKind::Policy) && kinds.contains(&RecordKind::Deny));
+}
+
+#[test]
+fn a_reload_swaps_a_sound_policy_and_keeps_the_old_one_on_a_broken_one() {
+    let home = Home::new();
+    home.policy(ALLOW_READ);
+    let daemon = home.start(&[]);
+    let first = home.ask("Read");
+    assert_eq!(kind(&first), "ALLOW");
+
+    home.policy("{\n  \"allowed\": []\n}");
+    daemon.signal("-HUP");
+    let refused = |record: &Record| record.kind == RecordKind::Policy && record.subject == "refused";
+    until("the refusal is not journaled", || home.records().iter().any(refused));
+    let note = home.records().iter().find(|record| refused(record)).expect("there").note.clone();
+    assert!(note.contains("p.json:2:3: error:"), "{note}");
+    let kept = home.ask("Read");
+    assert_eq!((kind(&kept), kept.generation), ("ALLOW", first.generation));
+
+    home.policy(ALLOW_WRITE);
+    daemon.signal("-HUP");
+    until("the new policy is not in force", || home.status().generation == first.generation + 1);
+    assert_eq!(kind(&home.ask("Read")), "DENY");
+    let row = home.records().into_iter().rev().find(|record| record.subject == "generation").expect("there");
+    assert_eq!(row.generation, first.generation + 1);
+    assert!(row.policy.is_some());
+}
+
+#[test]
+fn a_killed_daemon_leaves_a_sound_journal_and_starts_again_with_its_state() {
+    let home = Home::new();
+    home.policy(r#"{"version": "fak-policy/v1", "allow": ["Read"], "rate_limit": {"max_calls": 2}}"#);
+    let mut daemon = home.start(&[]);
+    let acknowledged = home.ask("Read").seq;
+    daemon.signal("-KILL");
+    assert_eq!(daemon.ended().0.signal(), Some(9));
+    home.assert_sound();
+    assert!(home.records().iter().any(|record| record.seq == acknowledged));
+
+    let mut daemon = home.start(&[]);
+    assert_eq!(kind(&home.ask("Read")), "ALLOW");
+    let spent = home.ask("Read").verdict.expect("a verdict");
+    assert_eq!((spent.kind.as_str(), spent.reason.as_str()), ("DENY", "RATE_LIMITED"));
+    assert_eq!(home.status().decided, 3);
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().0.code(), Some(0));
+
+    // The third start reads the image the second one left.
+    let _daemon = home.start(&[]);
+    assert_eq!(home.status().decided, 3);
+    assert_eq!(kind(&home.ask("Read")), "DENY");
+    home.assert_sound();
+}
+
+#[test]
+fn a_second_daemon_on_the_same_state_or_socket_is_told_so() {
+    let home = Home::new();
+    let _daemon = home.start(&[]);
+    let (code, told) = home.fails(&["--socket", "/tmp/fakd-test-unused.sock"]);
+    assert_eq!(code, Some(74), "{told}");
+    assert!(told.contains("is in use by process"), "{told}");
+    let other = home.path("other");
+    let (code, told) = home.fails(&["--state-dir", &other.display().to_string()]);
+    assert_eq!(code, Some(73), "{told}");
+    assert!(told.contains("another fakd listens there"), "{told}");
+}
+
+#[test]
+fn what_is_unsound_ends_it_with_the_place_and_a_code() {
+    let home = Home::new();
+    home.policy("{\n  \"allow\": [\"Read\"],\n  \"posture\": \"maybe\"\n}");
+    for args in [&["--check-config"][..], &[][..]] {
+        let (code, told) = home.fails(args);
+        assert_eq!(code, Some(78), "{told}");
+        assert!(told.contains("p.json:3:"), "{told}");
+    }
+    fs::write(home.path("config/fak/fakd.toml"), "sockte = '/s'\n").expect("written");
+    let (code, told) = home.fails(&["--check-config"]);
+    assert_eq!(code, Some(78));
+    assert!(told.contains("fakd.toml:1:1: error: unknown key `sockte`"), "{told}");
+    assert_eq!(home.fails(&["--no-such-option"]).0, Some(64));
+    fs::remove_file(home.path("config/fak/fakd.toml")).expect("removed");
+    home.policy(ALLOW_READ);
+    let checked = home.command(&["--check-config"]).output().expect("ran");
+    assert!(checked.status.success());
+    assert!(String::from_utf8_lossy(&checked.stdout).ends_with("the configuration is sound\n"));
+    assert!(!home.journal().exists(), "a check changes nothing");
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_ends_it_with_74() {
+    let home = Home::new();
+    fs::write(home.path("state"), "in the way").expect("written");
+    let (code, told) = home.fails(&[]);
+    assert_eq!(code, Some(74), "{told}");
+    assert!(told.contains("cannot be made"), "{told}");
+}
+
+#[test]
+fn a_reload_refuses_a_broken_configuration_too() {
+    let home = Home::new();
+    let daemon = home.start(&[]);
+    assert_eq!(home.status().role, "admin");
+    fs::create_dir_all(home.path("config/fak")).expect("made");
+    fs::write(home.path("config/fak/fakd.toml"), "[acl.submit]\nusers = ['no-such-user']\n").expect("written");
+    let before = home.status().generation;
+    daemon.signal("-HUP");
+    let refused = |record: &Record| record.subject == "refused";
+    until("the refusal is not journaled", || home.records().iter().any(refused));
+    assert_eq!(home.status().generation, before);
+}
