@@ -191,28 +191,17 @@ impl Word {
     /// The word without its first `from` bytes, keeping what is known of the rest.
     #[must_use]
     pub fn after(&self, from: usize) -> Self {
+        let text = self.text.get(from..).unwrap_or("");
         Self {
-            text: self.text.get(from..).unwrap_or("").to_owned(),
-            tilde: (from == 0 && self.tilde)
-                || (from > 0
-                    && !self.quoted
-                    && self.text.get(from..).is_some_and(|t| t.starts_with('~'))),
+            text: text.to_owned(),
+            tilde: if from == 0 {
+                self.tilde
+            } else {
+                !self.quoted && text.starts_with('~')
+            },
             static_bytes: self.static_bytes.saturating_sub(from),
-            ..*self.clone_flags()
+            ..*self
         }
-    }
-
-    fn clone_flags(&self) -> Box<Self> {
-        Box::new(Self {
-            text: String::new(),
-            opaque: self.opaque,
-            quoted: self.quoted,
-            glob: self.glob,
-            tilde: false,
-            process: self.process,
-            at: self.at,
-            static_bytes: 0,
-        })
     }
 }
 

@@ -77,10 +77,11 @@ impl<'c> Effects<'c> {
 
     fn program(&mut self) {
         let command = self.command;
-        if let Some(first) = command.argv.first() {
-            if first.text.contains('/') && !first.opaque {
-                self.add(EffectKind::Execute, first);
-            }
+        if let Some(first) = command.argv.first()
+            && first.text.contains('/')
+            && !first.opaque
+        {
+            self.add(EffectKind::Execute, first);
         }
         if self.special() {
             return;

@@ -7,7 +7,10 @@ use crate::{
     command::{Command, Cwd, Opaque, Redirect, RedirectOp, Script, Unresolved, Word},
     flow,
     parser::{Base, Parser},
-    programs,
+    programs::{
+        self,
+        roles::{self, Known},
+    },
     variables::{Mark, Variables},
 };
 
@@ -42,6 +45,10 @@ pub(crate) struct Meta {
     /// The command whose standard input this one shares.
     pub(crate) shares: Option<usize>,
     pub(crate) depth: usize,
+    /// What the parse does with the program.
+    pub(crate) known: Known,
+    /// It may read code from standard input.
+    pub(crate) interprets: bool,
 }
 
 /// A half-open range of commands.
@@ -264,6 +271,7 @@ impl<'t> Engine<'t> {
         let mut assignments = self.context.assignments.clone();
         assignments.extend(raw.assignments);
         let feed = self.context.feed.filter(|_| !takes_input(&raw.redirects));
+        let known = roles::known(&program);
         let function = !self.functions.is_empty() && self.functions.contains(program.as_str());
         self.commands.push(Command {
             argv: raw.argv,
@@ -286,6 +294,8 @@ impl<'t> Engine<'t> {
             inner: raw.inner,
             shares: self.context.shares,
             depth: self.depth,
+            known,
+            interprets: false,
         });
         self.run_builtin(index);
         self.unwrap(index);
@@ -300,7 +310,7 @@ impl<'t> Engine<'t> {
             self.unresolved(raw.at, Opaque::CommandName);
             return String::new();
         }
-        if word.text.bytes().any(|b| b >= 0x80 || b < 0x20) && hides(&word.text) {
+        if word.text.bytes().any(|b| !(0x20..0x80).contains(&b)) && hides(&word.text) {
             self.unresolved(raw.at, Opaque::Encoding);
         }
         programs::base_name(&word.text)

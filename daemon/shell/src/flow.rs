@@ -8,6 +8,7 @@ use crate::{
     programs::{
         self,
         interpreters::{Invocation, invocation},
+        roles::Role,
     },
     unwrap::Inside,
 };
@@ -68,13 +69,11 @@ impl Downloads {
         }
         while self.before.len() <= engine.commands.len() {
             let index = self.before.len() - 1;
-            let carries = engine
-                .commands
-                .get(index)
-                .is_some_and(|c| programs::fetches(&c.program))
-                || engine.metas.get(index).is_some_and(|meta| {
-                    self.any(meta.inner) || meta.feed.is_some_and(|feed| self.any(feed))
-                });
+            let carries = engine.metas.get(index).is_some_and(|meta| {
+                meta.known.fetches
+                    || self.any(meta.inner)
+                    || meta.feed.is_some_and(|feed| self.any(feed))
+            });
             let count = self.before.last().copied().unwrap_or(0) + usize::from(carries);
             self.before.push(count);
         }
@@ -259,6 +258,12 @@ fn reads_code(
     downloads: &Downloads,
 ) -> Option<(bool, &'static str, bool, usize)> {
     let command = engine.commands.get(index)?;
+    let meta = engine.metas.get(index)?;
+    let other = matches!(meta.known.role, Role::Ssh | Role::Source)
+        || matches!(command.program.as_str(), "at" | "batch");
+    if !meta.interprets && !other {
+        return None;
+    }
     match command.program.as_str() {
         "at" | "batch" => return Some((true, "at", false, command.at)),
         "ssh" => {
@@ -275,6 +280,9 @@ fn reads_code(
             return stdin.then_some((true, "source", false, command.at));
         }
         _ => {}
+    }
+    if !meta.interprets {
+        return None;
     }
     let call = invocation(&command.program, &command.argv)?;
     let at = command.at;

@@ -237,16 +237,18 @@ impl<'c> Splitter<'_, 'c> {
             }
         }
         for flag in &self.out.flags {
-            if self.program == "git" && flag.global && flag.is("-c") {
-                if let Some(value) = flag.value {
-                    let (key, setting) = value
-                        .text()
-                        .split_once('=')
-                        .unwrap_or((value.text(), "true"));
-                    self.out
-                        .settings
-                        .push((key.to_ascii_lowercase(), setting.to_owned()));
-                }
+            if self.program == "git"
+                && flag.global
+                && flag.is("-c")
+                && let Some(value) = flag.value
+            {
+                let (key, setting) = value
+                    .text()
+                    .split_once('=')
+                    .unwrap_or_else(|| (value.text(), "true"));
+                self.out
+                    .settings
+                    .push((key.to_ascii_lowercase(), setting.to_owned()));
             }
         }
     }
@@ -321,7 +323,7 @@ impl<'c> Splitter<'_, 'c> {
     fn takes_long(&self, name: &str) -> bool {
         let table = self
             .wrapper
-            .map_or(self.current().long_values, |w| w.long_values);
+            .map_or_else(|| self.current().long_values, |w| w.long_values);
         table.contains(&name)
             || (name.len() > 1
                 && !programs::COMPLETE_LONG.contains(&name)

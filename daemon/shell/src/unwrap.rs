@@ -49,6 +49,9 @@ impl Engine<'_> {
         if let Some(wrapper) = wrapper_of(&command.program, &command.argv) {
             self.unwrap_wrapper(index, wrapper);
         } else if let Some(call) = invocation(&command.program, &command.argv) {
+            if let Some(meta) = self.metas.get_mut(index) {
+                meta.interprets = true;
+            }
             self.interpreter(index, &call);
         }
     }
@@ -304,15 +307,14 @@ impl Engine<'_> {
             };
             self.unresolved(at, what);
         }
-        if let Some(script) = script {
-            if script.opaque
-                && !script.process
-                && script.text.is_empty()
-                && !call.interpreter.operand_is_code
-            {
-                self.unresolved(script.at, Opaque::Eval);
-                self.after_dynamic_option(index, call);
-            }
+        if let Some(script) = script
+            && script.opaque
+            && !script.process
+            && script.text.is_empty()
+            && !call.interpreter.operand_is_code
+        {
+            self.unresolved(script.at, Opaque::Eval);
+            self.after_dynamic_option(index, call);
         }
     }
 
@@ -339,12 +341,9 @@ impl Engine<'_> {
         let Some(range) = self.metas.get(index).map(|m| m.inner) else {
             return false;
         };
-        let commands = self.commands.get(range.start..range.end).unwrap_or(&[]);
+        let metas = self.metas.get(range.start..range.end).unwrap_or(&[]);
         // LIMIT: one command holds a bounded number of substitutions that matter.
-        commands
-            .iter()
-            .take(64)
-            .any(|c| crate::programs::fetches(&c.program))
+        metas.iter().take(64).any(|meta| meta.known.fetches)
     }
 }
 

@@ -53,9 +53,7 @@ impl Variables {
     /// The value inside a loop or function body of `text`: known only when nothing else in the text
     /// could assign the name, because later text may run before this place runs again.
     pub(crate) fn get_repeated(&mut self, name: &str, text: &str) -> Option<&str> {
-        if self.values.is_empty() {
-            return None;
-        }
+        self.get(name)?;
         let mentions = self.mentions.get_or_insert_with(|| bare_names(text));
         if mentions.get(name).copied().unwrap_or(0) > 1 {
             return None;
@@ -120,10 +118,8 @@ fn bare_names(text: &str) -> HashMap<String, u32> {
             }
             _ => false,
         };
-        if !plain_use {
-            if let Some(name) = text.get(start..at) {
-                *counts.entry(name.to_owned()).or_insert(0) += 1;
-            }
+        if !plain_use && let Some(name) = text.get(start..at) {
+            *counts.entry(name.to_owned()).or_insert(0) += 1;
         }
     }
     counts

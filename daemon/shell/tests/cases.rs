@@ -1,5 +1,7 @@
 //! The case files that are facts about commands, read at test time.
 
+#![expect(clippy::disallowed_methods, reason = "a test reads its data")]
+
 use std::path::Path;
 
 use fak_shell::{

@@ -533,7 +533,7 @@ fn directories() {
     assert_eq!(cwd("sh -c 'cd /x'; rm y"), (Cwd::Inherited, true));
     assert_eq!(cwd("eval 'cd /x' && rm y").0, path("/x"));
     assert_eq!(cwd("command cd /x && rm y"), (path("/x"), true));
-    assert_eq!(cwd("if a; then cd /x; fi; rm y").1, false);
+    assert!(!cwd("if a; then cd /x; fi; rm y").1);
     assert_eq!(cwd("pushd /x && popd && rm y").0, Cwd::Unknown);
 }
 

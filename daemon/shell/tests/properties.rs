@@ -1,5 +1,11 @@
 //! Properties over arbitrary and generated text, and a comparison with bash itself.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test compares with bash and bounds the time"
+)]
+
 use std::{
     fmt::Write as _,
     io::Write as _,

@@ -59,10 +59,11 @@ impl Effects<'_> {
                         self.add(EffectKind::Write, &value.to_word());
                     }
                 }
-                if sub == "bundle" && parts.sub2().is_some_and(|w| w.text == "create") {
-                    if let Some(word) = parts.after(2).first() {
-                        self.add(EffectKind::Write, word);
-                    }
+                if sub == "bundle"
+                    && parts.sub2().is_some_and(|w| w.text == "create")
+                    && let Some(word) = parts.after(2).first()
+                {
+                    self.add(EffectKind::Write, word);
                 }
             }
             "config" => {
@@ -86,7 +87,7 @@ impl Effects<'_> {
                     .after(2)
                     .last()
                     .filter(|_| verb == "move")
-                    .or(parts.after(2).first())
+                    .or_else(|| parts.after(2).first())
                 {
                     self.add(kind, word);
                 }

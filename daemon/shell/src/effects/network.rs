@@ -153,12 +153,13 @@ impl Effects<'_> {
     fn host_port_of(&mut self, operands: &[&Word]) {
         let Some(host) = operands.first() else { return };
         let mut place = (*host).clone();
-        if let Some(port) = operands.get(1).and_then(|w| w.known()) {
-            if port.bytes().all(|b| b.is_ascii_digit()) && !place.opaque {
-                place.text.push(':');
-                place.text.push_str(port);
-                place.static_bytes = place.text.len();
-            }
+        if let Some(port) = operands.get(1).and_then(|w| w.known())
+            && port.bytes().all(|b| b.is_ascii_digit())
+            && !place.opaque
+        {
+            place.text.push(':');
+            place.text.push_str(port);
+            place.static_bytes = place.text.len();
         }
         self.add(EffectKind::Contact, &place);
     }
@@ -263,10 +264,10 @@ impl Effects<'_> {
                     .filter(|w| w.text.contains("://"))
                     .cloned()
             });
-            if let (true, Some(word)) = (named, value) {
-                if word.text.contains("://") || word.opaque {
-                    self.add(EffectKind::Contact, &word);
-                }
+            if let (true, Some(word)) = (named, value)
+                && (word.text.contains("://") || word.opaque)
+            {
+                self.add(EffectKind::Contact, &word);
             }
         }
         for word in &parts.positional {

@@ -91,16 +91,14 @@ impl Effects<'_> {
                 && w.text.bytes().all(|b| b.is_ascii_alphabetic())
         });
         let mut words: Vec<Word> = argv.get(1..).unwrap_or(&[]).to_vec();
-        if bundled {
-            if let Some(first) = words.first_mut() {
-                first.text.insert(0, '-');
-                first.static_bytes += 1;
-                // The old form takes values in order, the archive first.
-                let keeps = first.text.ends_with('f') || !first.text.contains('f');
-                if !keeps {
-                    let moved: String = first.text.replace('f', "") + "f";
-                    first.text = moved;
-                }
+        if bundled && let Some(first) = words.first_mut() {
+            first.text.insert(0, '-');
+            first.static_bytes += 1;
+            // The old form takes values in order, the archive first.
+            let keeps = first.text.ends_with('f') || !first.text.contains('f');
+            if !keeps {
+                let moved: String = first.text.replace('f', "") + "f";
+                first.text = moved;
             }
         }
         let parts = crate::options::split("tar", &words);
@@ -221,10 +219,10 @@ impl Effects<'_> {
                 file,
             );
         }
-        if let Some((word, from)) = call.script {
-            if let Some(file) = argv.get(word) {
-                self.add(EffectKind::Execute, &file.after(from));
-            }
+        if let Some((word, from)) = call.script
+            && let Some(file) = argv.get(word)
+        {
+            self.add(EffectKind::Execute, &file.after(from));
         }
         for &(word, from) in &call.code {
             let Some(code) = argv.get(word) else { continue };
@@ -245,11 +243,11 @@ impl Effects<'_> {
             matches!(pair, [a, b] if matches!(a.text.as_str(), "-i" | "--include") && b.text == "inplace")
         }) || argv.iter().any(|w| matches!(w.text.as_str(), "-iinplace" | "--include=inplace"));
         let mut last = call.code.iter().map(|&(word, _)| word).max().unwrap_or(0);
-        if let Some((word, from)) = call.script {
-            if let Some(file) = argv.get(word) {
-                self.add(EffectKind::Execute, &file.after(from));
-                last = last.max(word);
-            }
+        if let Some((word, from)) = call.script
+            && let Some(file) = argv.get(word)
+        {
+            self.add(EffectKind::Execute, &file.after(from));
+            last = last.max(word);
         }
         for word in argv.get(last + 1..).unwrap_or(&[]) {
             let option = word.text.starts_with('-');

@@ -304,10 +304,8 @@ impl Parser<'_, '_, '_> {
             match byte {
                 b'\\' => end += 1,
                 b'\'' | b'"' if quote == 0 => quote = byte,
-                _ if quote != 0 => {
-                    if byte == quote {
-                        quote = 0;
-                    }
+                _ if quote != 0 && byte == quote => {
+                    quote = 0;
                 }
                 b'(' => depth += 1,
                 b')' if depth == 0 => break self.bytes.get(end + 1) == Some(&b')'),
@@ -389,7 +387,7 @@ impl Parser<'_, '_, '_> {
                     let nul = decoded
                         .get(before..)
                         .and_then(|new| new.iter().position(|b| *b == 0));
-                    cut = cut.or(nul.map(|at| before + at));
+                    cut = cut.or_else(|| nul.map(|at| before + at));
                 }
                 _ => decoded.push(byte),
             }
@@ -473,13 +471,12 @@ fn unescape_backtick(body: &str, in_quotes: bool) -> String {
     let mut out = String::with_capacity(body.len());
     let mut chars = body.chars().peekable();
     while let Some(c) = chars.next() {
-        if c == '\\' {
-            if let Some(next) =
+        if c == '\\'
+            && let Some(next) =
                 chars.next_if(|n| matches!(n, '\\' | '$' | '`') || (in_quotes && *n == '"'))
-            {
-                out.push(next);
-                continue;
-            }
+        {
+            out.push(next);
+            continue;
         }
         out.push(c);
     }

@@ -234,11 +234,11 @@ impl<'p, 'e, 't> Parser<'p, 'e, 't> {
             }
             let start = self.engine.commands.len();
             self.pipeline();
-            if let Some(cwd) = moved_to {
-                if self.gives_up(start) {
-                    self.engine.cwd = cwd;
-                    self.engine.cwd_sure = true;
-                }
+            if let Some(cwd) = moved_to
+                && self.gives_up(start)
+            {
+                self.engine.cwd = cwd;
+                self.engine.cwd_sure = true;
             }
             if self.pos == before {
                 self.syntax();

@@ -1,6 +1,6 @@
 //! git's subcommands: which of their options take a value.
 
-use super::Spec;
+use super::{Spec, index};
 
 const fn sub(name: &'static str) -> Spec {
     Spec::named(name)
@@ -371,3 +371,19 @@ pub(super) static SUBCOMMANDS: &[Spec] = &[
             "add", "list", "lock", "move", "prune", "remove", "repair", "unlock",
         ]),
 ];
+
+static KEYS: [u64; SUBCOMMANDS.len()] = {
+    let mut keys = [0; SUBCOMMANDS.len()];
+    let mut at = 0;
+    while at < SUBCOMMANDS.len() {
+        keys[at] = index::key(SUBCOMMANDS[at].name);
+        at += 1;
+    }
+    keys
+};
+
+/// The row of that name.
+pub(super) fn find(name: &str) -> Option<&'static Spec> {
+    let at = index::position(&KEYS, name, |at| SUBCOMMANDS.get(at).map(|row| row.name))?;
+    SUBCOMMANDS.get(at)
+}

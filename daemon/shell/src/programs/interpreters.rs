@@ -1,6 +1,6 @@
 //! Programs that run code: where the code, the script or the module is given.
 
-use super::unversioned;
+use super::{index, unversioned};
 use crate::command::Word;
 
 /// A program that runs code.
@@ -270,6 +270,16 @@ const POWERSHELL: Interpreter = Interpreter {
     ..BASE
 };
 
+static KEYS: [u64; INTERPRETERS.len()] = {
+    let mut keys = [0; INTERPRETERS.len()];
+    let mut at = 0;
+    while at < INTERPRETERS.len() {
+        keys[at] = index::key(INTERPRETERS[at].name);
+        at += 1;
+    }
+    keys
+};
+
 /// How an interpreter is called.
 #[derive(Debug)]
 pub(crate) struct Invocation {
@@ -287,8 +297,8 @@ pub(crate) struct Invocation {
 /// The interpreter of that lower-cased base name.
 pub(crate) fn interpreter(program: &str) -> Option<&'static Interpreter> {
     let find = |name: &str| {
-        let index = INTERPRETERS.binary_search_by(|i| i.name.cmp(name)).ok()?;
-        INTERPRETERS.get(index)
+        let at = index::position(&KEYS, name, |at| INTERPRETERS.get(at).map(|row| row.name))?;
+        INTERPRETERS.get(at)
     };
     find(program).or_else(|| {
         let plain = unversioned(program);
@@ -366,7 +376,8 @@ impl Walk<'_> {
                 return true;
             }
             let plus = interpreter.shell && text.starts_with('+') && text.len() > 1;
-            if !(text.starts_with('-') && text.len() > 1) && !plus {
+            let option = plus || (text.starts_with('-') && text.len() > 1);
+            if !option {
                 if self.operand(index) {
                     return true;
                 }
@@ -387,15 +398,17 @@ impl Walk<'_> {
             return true;
         };
         let given = !self.found.code.is_empty();
-        if self.found.interpreter.shell && self.code_wanted {
+        let interpreter = self.found.interpreter;
+        let nothing_yet = !given && self.found.script.is_none();
+        let is_code =
+            (interpreter.shell && self.code_wanted) || (interpreter.operand_is_code && nothing_yet);
+        if is_code {
             self.found.code.push((index, 0));
-        } else if self.found.interpreter.operand_is_code && !given && self.found.script.is_none() {
-            self.found.code.push((index, 0));
-        } else if !given && !self.asked_stdin && self.found.script.is_none() {
+        } else if nothing_yet && !self.asked_stdin {
             self.found.script = Some((index, 0));
         }
         // An unquoted expansion may be options.
-        !(word.opaque && !word.quoted && word.prefix().is_empty() && !word.process)
+        !word.opaque || word.quoted || word.process || !word.prefix().is_empty()
     }
 
     fn single(&mut self, index: usize) {

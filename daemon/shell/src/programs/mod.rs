@@ -1,14 +1,16 @@
 //! What is known of programs: which options take a value, which operands are paths or places, which
 //! programs run other programs. Facts in tables, no judgement.
 
+mod files;
 mod git;
+mod index;
 pub(crate) mod interpreters;
-mod table;
+mod network;
+pub(crate) mod roles;
+mod tools;
 pub(crate) mod wrappers;
 
 use crate::command::{Command, EffectKind};
-
-pub(crate) use table::TABLE;
 
 /// How a program's options look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,22 +211,28 @@ pub(crate) const COMPLETE_LONG: &[&str] = &[
 
 /// What is known of a program, by lower-cased base name.
 pub(crate) fn spec(program: &str) -> &'static Spec {
-    find(TABLE, program)
+    find(program)
         .or_else(|| {
             let plain = unversioned(program);
             if plain.len() == program.len() {
                 None
             } else {
-                find(TABLE, plain)
+                find(plain)
             }
         })
         .unwrap_or(&UNKNOWN)
 }
 
+fn find(program: &str) -> Option<&'static Spec> {
+    files::find(program)
+        .or_else(|| tools::find(program))
+        .or_else(|| network::find(program))
+}
+
 /// What is known of a subcommand.
 pub(crate) fn sub_spec(program: &str, sub: &str) -> &'static Spec {
     match program {
-        "git" => find(git::SUBCOMMANDS, sub).unwrap_or(&git::PLAIN),
+        "git" => git::find(sub).unwrap_or(&git::PLAIN),
         _ => spec(program),
     }
 }
@@ -241,73 +249,19 @@ pub(crate) fn base_name(program: &str) -> String {
     name
 }
 
+/// Programs and builtins without a row elsewhere that a definition may shadow.
+const ALSO_KNOWN: &[&str] = &[
+    ":", "[", "false", "id", "kill", "pwd", "su", "true", "uname", "which", "whoami",
+];
+
 /// Whether a name is one of a program or builtin that this crate knows something of.
 pub(crate) fn is_known(name: &str) -> bool {
     let name = base_name(name);
-    find(TABLE, &name).is_some()
+    find(&name).is_some()
         || interpreters::interpreter(&name).is_some()
         || wrappers::wrapper_of(&name, &[]).is_some()
-        || matches!(
-            name.as_str(),
-            "." | ":"
-                | "["
-                | "alias"
-                | "export"
-                | "false"
-                | "kill"
-                | "read"
-                | "set"
-                | "source"
-                | "su"
-                | "trap"
-                | "true"
-                | "unset"
-                | "xargs"
-                | "uname"
-                | "id"
-                | "whoami"
-                | "which"
-                | "pwd"
-        )
-}
-
-/// Whether a program prints what it got from the network.
-pub(crate) fn fetches(program: &str) -> bool {
-    matches!(
-        program,
-        "curl"
-            | "wget"
-            | "wget2"
-            | "fetch"
-            | "aria2c"
-            | "axel"
-            | "lynx"
-            | "w3m"
-            | "links"
-            | "elinks"
-            | "http"
-            | "https"
-            | "xh"
-            | "httpie"
-            | "lwp-request"
-            | "lwp-download"
-            | "get"
-            | "nc"
-            | "ncat"
-            | "netcat"
-            | "socat"
-            | "telnet"
-            | "ftp"
-            | "tftp"
-            | "invoke-webrequest"
-            | "invoke-restmethod"
-            | "iwr"
-            | "irm"
-            | "gsutil"
-            | "openssl"
-            | "dig"
-            | "nslookup"
-    )
+        || roles::known(&name).role != roles::Role::None
+        || ALSO_KNOWN.contains(&name.as_str())
 }
 
 /// The file that a download without a named output makes.
@@ -329,11 +283,6 @@ pub(crate) fn fetched_name(command: &Command) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-fn find(table: &'static [Spec], name: &str) -> Option<&'static Spec> {
-    let index = table.binary_search_by(|spec| spec.name.cmp(name)).ok()?;
-    table.get(index)
-}
-
 /// `python3.11` is `python`, `perl5` is `perl`.
 pub(crate) fn unversioned(program: &str) -> &str {
     program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
@@ -345,7 +294,7 @@ mod tests {
 
     #[test]
     fn tables_are_sorted_for_binary_search() {
-        for table in [TABLE, git::SUBCOMMANDS] {
+        for table in [files::TABLE, network::TABLE, tools::TABLE, git::SUBCOMMANDS] {
             for pair in table.windows(2) {
                 assert!(
                     pair[0].name < pair[1].name,

@@ -1,5 +1,6 @@
 //! Programs that run another program given in their arguments.
 
+use super::index;
 use crate::command::Word;
 
 /// What a wrapper does with what follows its options.
@@ -367,12 +368,22 @@ static WRAPPERS: &[Wrapper] = &[
     wrapper("yarn", "").sub("exec"),
 ];
 
+static KEYS: [u64; WRAPPERS.len()] = {
+    let mut keys = [0; WRAPPERS.len()];
+    let mut at = 0;
+    while at < WRAPPERS.len() {
+        keys[at] = index::key(WRAPPERS[at].name);
+        at += 1;
+    }
+    keys
+};
+
 /// The wrapper that a command is; `argv[0]` is the program.
 pub(crate) fn wrapper_of(program: &str, argv: &[Word]) -> Option<&'static Wrapper> {
     if program.starts_with("ld-linux") || program.starts_with("ld-musl") {
         return Some(&LOADER);
     }
-    let start = WRAPPERS.partition_point(|w| w.name < program);
+    let start = index::position(&KEYS, program, |at| WRAPPERS.get(at).map(|row| row.name))?;
     let named = WRAPPERS
         .get(start..)?
         .iter()

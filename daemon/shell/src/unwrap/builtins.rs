@@ -4,6 +4,7 @@ use super::assignment;
 use crate::{
     command::{Command, Cwd, Opaque, Word},
     engine::Engine,
+    programs::roles::Role,
 };
 
 /// LIMIT: a longer directory is not followed.
@@ -19,6 +20,19 @@ impl Engine<'_> {
             self.assign(index);
             return;
         }
+        let role = self.metas.get(index).map_or(Role::None, |m| m.known.role);
+        let changes = matches!(
+            role,
+            Role::Directory
+                | Role::Declare
+                | Role::Assigns
+                | Role::Alias
+                | Role::Set
+                | Role::Shadow
+        );
+        if !changes {
+            return;
+        }
         // Only a builtin run by the shell itself changes it.
         let outside = command.via.last().is_some_and(|via| {
             !matches!(
@@ -29,17 +43,15 @@ impl Engine<'_> {
         if outside && !command.remote {
             return;
         }
-        match command.program.as_str() {
-            "cd" | "chdir" | "pushd" | "popd" | "set-location" | "sl" => {
-                self.change_directory(index)
-            }
-            "export" | "declare" | "typeset" | "local" | "readonly" => self.declare(index),
-            "unset" | "read" | "mapfile" | "readarray" | "getopts" | "printf" | "let" | "wait" => {
+        match role {
+            Role::Directory => self.change_directory(index),
+            Role::Declare => self.declare(index),
+            Role::Assigns => {
                 self.forget_named(index);
             }
-            "alias" => self.define_alias(index),
-            "set" => self.set_options(index),
-            "hash" | "enable" => {
+            Role::Alias => self.define_alias(index),
+            Role::Set => self.set_options(index),
+            Role::Shadow => {
                 let Some(command) = self.commands.get(index) else {
                     return;
                 };

@@ -5,36 +5,34 @@ use crate::{
     command::{Opaque, Word},
     engine::Engine,
     options,
+    programs::roles::Role,
 };
 
 impl Engine<'_> {
     /// Programs with a grammar of their own; `true` when nothing is left to look at.
     pub(crate) fn unwrap_special(&mut self, index: usize) -> bool {
-        let Some(command) = self.commands.get(index) else {
-            return true;
-        };
-        match command.program.as_str() {
-            "find" | "fd" | "fdfind" => self.find(index),
-            "xargs" | "gxargs" => self.xargs(index),
-            "parallel" => self.parallel(index),
-            "git" => self.git(index),
-            "make" | "gmake" | "ninja" => self.directory_option(index),
-            "source" | "." => self.source(index),
-            "trap" => self.trap(index),
-            "cmd" => self.dos(index),
-            "tar" | "bsdtar" | "gtar" | "rsync" | "nc" | "ncat" | "netcat" | "ssh" | "scp"
-            | "sftp" | "docker-compose" | "nix-shell" | "nix" | "complete" | "expect" | "vim"
-            | "ex" | "vi" | "nvim" | "at" | "batch" | "crontab" | "zip" | "man" | "less" => {
+        match self.metas.get(index).map_or(Role::None, |m| m.known.role) {
+            Role::Find => self.find(index),
+            Role::Xargs => self.xargs(index),
+            Role::Parallel => self.parallel(index),
+            Role::Git => self.git(index),
+            Role::Make => self.directory_option(index),
+            Role::Source => self.source(index),
+            Role::Trap => self.trap(index),
+            Role::Dos => self.dos(index),
+            Role::OptionCommands => self.option_commands(index),
+            Role::Ssh => {
                 self.option_commands(index);
-                return !matches!(
-                    self.commands.get(index).map(|c| c.program.as_str()),
-                    Some("ssh")
-                );
+                return false;
             }
-            "docker" | "podman" => {
-                return self.compose(index);
-            }
-            _ => return false,
+            Role::Docker => return self.compose(index),
+            Role::None
+            | Role::Directory
+            | Role::Declare
+            | Role::Assigns
+            | Role::Alias
+            | Role::Set
+            | Role::Shadow => return false,
         }
         true
     }
