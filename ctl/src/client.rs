@@ -60,6 +60,16 @@ impl Daemon {
         })
     }
 
+    /// Waits for one answer of a longer conversation.
+    ///
+    /// # Errors
+    /// [`Exit::TryAgain`] when the time is up.
+    pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::time::timeout(self.timeout, answer)
+            .await
+            .map_err(|_| self.late())
+    }
+
     async fn connect(&self) -> Result<Fak, Failure> {
         let path = self.socket.to_str().ok_or_else(|| {
             Failure::new(

@@ -283,16 +283,16 @@ Exit codes: 0 the same; 1 they differ.")]
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         trace: Option<String>,
     },
-    /// Run table tests: one case per line, VERDICT [REASON] TOOL {arguments}
+    /// Run table tests: one case per line, VERDICT [REASON] [by=RULE] TOOL {arguments}
     #[command(after_help = "\
-A table FILE.test stands beside its manifest and begins with the manifest's name:
-  policy: coding-agent.yaml
+A table NAME.cases stands beside its manifest NAME.yaml:
+  cwd: /home/u/project
   DENY POLICY_BLOCK Bash {\"command\":\"sudo ls\"}   # asks for another user's rights
   ALLOW Bash {\"command\":\"ls\"}
 
 Exit codes: 0 every case holds; 1 some do not.")]
     Test {
-        /// Table files
+        /// Tables, or the manifests they stand beside
         #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
         files: Vec<String>,
         /// The manifest to test, whatever the tables say
@@ -302,7 +302,7 @@ Exit codes: 0 every case holds; 1 some do not.")]
     /// Propose a minimal manifest from what was seen, marked for review
     #[command(after_help = "\
 Examples:
-  fakctl policy learn --trace session.jsonl > proposal.json
+  fakctl policy learn --trace session.jsonl > proposal.yaml
   fakctl policy learn --from-journal ~/.local/state/fak/journal.db")]
     Learn(LearnFlags),
     /// Print the JSON Schema of fak-policy/v1
@@ -333,11 +333,17 @@ pub(crate) struct WhichPolicy {
 pub(crate) enum AuditVerb {
     /// Recompute the whole chain; names the first bad row and what is wrong with it
     #[command(after_help = "\
-Exit codes: 0 sound; 1 not sound; 66 no such file.")]
+A rewritten or shortened journal is sound by itself; only a head kept elsewhere shows it:
+  fakctl audit verify journal.db --head 1234:sha256:5f2c...
+
+Exit codes: 0 sound; 1 not sound; 65 not a journal; 66 no such file; 76 written by a newer fakd.")]
     Verify {
         /// The journal [default: the user's, else /var/lib/fakd/journal.db]
         #[arg(value_hint = ValueHint::FilePath)]
         path: Option<PathBuf>,
+        /// A head kept elsewhere, which must be in this journal
+        #[arg(long, value_name = "SEQ:DIGEST", value_parser = parse_head)]
+        head: Option<KeptHead>,
     },
     /// The last rows
     Tail {
@@ -379,6 +385,20 @@ pub(crate) struct WhichJournal {
     /// The journal [default: the user's, else /var/lib/fakd/journal.db]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) journal: Option<PathBuf>,
+}
+
+/// A head that was kept elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeptHead(pub(crate) fak_chain::Head);
+
+/// `1234:sha256:<hex>`, as `audit verify` prints it.
+fn parse_head(text: &str) -> Result<KeptHead, String> {
+    let (seq, digest) = text.split_once(':').ok_or("a head is SEQ:sha256:HEX")?;
+    let seq = seq
+        .parse()
+        .map_err(|_| "a head begins with the number of its row")?;
+    let hash = fak_types::Digest::parse(digest).map_err(|error| error.to_string())?;
+    Ok(KeptHead(fak_chain::Head { seq, hash }))
 }
 
 /// A shell with completions.

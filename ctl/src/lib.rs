@@ -8,15 +8,22 @@
 
 mod answer;
 mod ask;
+mod audit;
 mod client;
+mod doctor;
 mod exit;
 mod flags;
 mod hook;
+mod offline;
 mod operate;
 mod out;
+mod policy;
+mod preflight;
 mod question;
 mod record;
+mod replay;
 mod socket;
+mod trace;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -66,13 +73,17 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
     };
     match verb {
         Verb::Adjudicate(flags) => ask::adjudicate(out, &daemon(), &flags),
+        Verb::Preflight(flags) => preflight::preflight(out, &flags),
+        Verb::Run(flags) => replay::run(out, &daemon(), &flags),
         Verb::Hook(flags) => hook::run(&daemon(), &flags),
         Verb::Status => operate::status(out, &daemon()),
         Verb::Sessions(flags) => operate::sessions(out, &daemon(), flags.verb),
         Verb::Reload => operate::reload(out, &daemon()),
+        Verb::Doctor(flags) => doctor::doctor(out, &daemon(), &flags),
+        Verb::Policy(verb) => policy::policy(out, &daemon(), verb),
+        Verb::Audit(verb) => audit::audit(out, &daemon(), verb),
         Verb::Completions { shell } => completions(shell),
         Verb::Version => operate::version(out),
-        _ => Err(Failure::new(Exit::Internal, "not wired yet")),
     }
 }
 

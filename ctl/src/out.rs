@@ -202,6 +202,24 @@ pub(crate) fn clip(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
+/// JSON text without the white space between its tokens; the tokens stay as they are spelled.
+pub(crate) fn compact(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in json.chars() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = c == '"';
+        }
+        text.push(c);
+    }
+    text
+}
+
 /// Rows of cells as aligned columns; the last column is not padded. Cells may carry a tint.
 pub(crate) fn table(out: &Out, rows: &[Vec<(String, Option<Tint>)>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -248,6 +266,12 @@ mod tests {
     fn a_cut_text_says_so() {
         assert_eq!(clip("abc", 3), "abc");
         assert_eq!(clip("abcd", 3), "ab…");
+    }
+
+    #[test]
+    fn compact_json_keeps_its_strings() {
+        let json = "{ \"a b\" :\n [1, \"x \\\" y\\\\\"] }";
+        assert_eq!(compact(json), "{\"a b\":[1,\"x \\\" y\\\\\"]}");
     }
 
     #[test]

@@ -53,8 +53,8 @@ impl Row {
     }
 }
 
-/// `{"seq":12,"hash":"<hex>","body":{..}}`: the body's bytes as they are, so that whoever reads the export
-/// can recompute the chain.
+/// `{"seq":12,"hash":"sha256:..","record":{..}}`: the body's bytes as they are, so that whoever reads an
+/// export can recompute the chain.
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let body = std::str::from_utf8(&self.body)
@@ -63,8 +63,8 @@ impl Serialize for Row {
             .ok_or_else(|| serde::ser::Error::custom("a record that is not JSON"))?;
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("seq", &self.seq)?;
-        map.serialize_entry("hash", &hex(&self.hash))?;
-        map.serialize_entry("body", body)?;
+        map.serialize_entry("hash", &format!("sha256:{}", hex(&self.hash)))?;
+        map.serialize_entry("record", body)?;
         map.end()
     }
 }

@@ -5,11 +5,13 @@
 //! groups, and the two switches that keep memory out of core dumps. This crate wraps calls and decides
 //! nothing; it is the only crate outside vector code that may contain `unsafe`.
 
+mod landlock;
 mod names;
 mod peer;
 mod process;
 mod socket;
 
+pub use landlock::landlock_version;
 pub use names::{group_id, user_id, user_name};
 pub use peer::{Peer, Pidfd, peer};
 pub use process::{effective_gid, effective_uid, forbid_dumps, lock_exclusive, resident_bytes};
