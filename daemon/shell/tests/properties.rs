@@ -244,6 +244,65 @@ fn hostile_repetition_is_linear() {
     }
 }
 
+/// The deepest nesting that is ever followed fits the two megabytes of a test's thread.
+#[test]
+fn the_depth_ceiling_fits_a_small_stack() {
+    let limits = Limits {
+        depth_max: usize::MAX,
+        ..Limits::default()
+    };
+    let nests = [
+        "$(",
+        "\"$(",
+        "(",
+        "{ ",
+        "if ",
+        "while ",
+        "a=$(",
+        "${x:-",
+        "f() { ",
+        "[[ $(",
+        "<(",
+        "$[",
+        "case a in a) ",
+        "for i in a; do ",
+        "coproc ",
+        "sudo ",
+        "eval ",
+        "time ( ",
+        "! { ",
+        "env -S ",
+        "ssh h ",
+        "trap ",
+        "`sudo ",
+        "a[$(",
+        "watch ",
+        "cat <<E\n$(",
+        "find . -exec ",
+        "xargs ",
+        "a=(\"$(",
+        "$(case a in a) ",
+        "eval eval sudo $(",
+    ];
+    for nest in nests {
+        let script = parse(&nest.repeat(300), &limits);
+        assert!(
+            !script.unresolved.is_empty() || !script.commands.is_empty(),
+            "{nest:?}"
+        );
+    }
+    let mut nested = String::from("rm x");
+    for _ in 0..12 {
+        nested = format!("sh -c {}", quote(&nested));
+    }
+    let script = parse(&nested, &limits);
+    assert!(
+        script.commands.iter().any(|c| c.program == "rm"),
+        "{:?}",
+        script.unresolved
+    );
+}
+
 #[test]
 fn limits_are_reported() {
     let limits = Limits {

@@ -24,20 +24,7 @@ impl Effects<'_> {
             "checkout" | "restore" => self.git_checkout(&parts, tree.as_ref()),
             "reset" if parts.has_any(&["--hard", "--merge", "--keep"]) => self.tree(tree.as_ref()),
             "apply" | "am" => self.git_apply(&parts, tree.as_ref()),
-            "stash" => {
-                let reads = matches!(
-                    parts.sub2().map(|w| w.text.as_str()),
-                    Some("list" | "show" | "drop" | "clear" | "create" | "store")
-                );
-                let paths = parts.after(2);
-                if parts.sub2().is_some_and(|w| w.text == "push") && !paths.is_empty() {
-                    for word in paths {
-                        self.add(EffectKind::Write, word);
-                    }
-                } else if !reads {
-                    self.tree(tree.as_ref());
-                }
-            }
+            "stash" => self.git_stash(&parts, tree.as_ref()),
             "switch" | "merge" | "rebase" | "cherry-pick" | "revert" | "read-tree"
             | "checkout-index" | "filter-branch" | "filter-repo" | "sparse-checkout" | "bisect" => {
                 self.tree(tree.as_ref())
@@ -53,18 +40,7 @@ impl Effects<'_> {
             "init" => self.each(&parts, EffectKind::Write),
             "add" | "stage" => self.each(&parts, EffectKind::Read),
             "archive" | "bundle" | "format-patch" | "diff" | "log" | "show" => {
-                for value in parts.values(&["-o", "--output", "--output-directory"]) {
-                    // `-O` and `-o` of log and diff name other things; only outputs are files.
-                    if sub != "log" || !matches!(value.text(), "") {
-                        self.add(EffectKind::Write, &value.to_word());
-                    }
-                }
-                if sub == "bundle"
-                    && parts.sub2().is_some_and(|w| w.text == "create")
-                    && let Some(word) = parts.after(2).first()
-                {
-                    self.add(EffectKind::Write, word);
-                }
+                self.git_output(&parts)
             }
             "config" => {
                 for value in parts.values(&["-f", "--file"]) {
@@ -76,24 +52,58 @@ impl Effects<'_> {
                     self.add(kind, &value.to_word());
                 }
             }
-            "worktree" => {
-                let verb = parts.sub2().map_or("", |w| w.text.as_str());
-                let kind = match verb {
-                    "add" | "move" => EffectKind::Write,
-                    "remove" => EffectKind::Delete,
-                    _ => return,
-                };
-                if let Some(word) = parts
-                    .after(2)
-                    .last()
-                    .filter(|_| verb == "move")
-                    .or_else(|| parts.after(2).first())
-                {
-                    self.add(kind, word);
-                }
-            }
+            "worktree" => self.git_worktree(&parts),
             "grep" | "blame" | "hash-object" => self.each(&parts, EffectKind::Read),
             _ => {}
+        }
+    }
+
+    fn git_stash(&mut self, parts: &Options<'_>, tree: Option<&Word>) {
+        let verb = parts.sub2().map_or("", |w| w.text.as_str());
+        let paths = parts.after(2);
+        if verb == "push" && !paths.is_empty() {
+            for word in paths {
+                self.add(EffectKind::Write, word);
+            }
+        } else if !matches!(
+            verb,
+            "list" | "show" | "drop" | "clear" | "create" | "store"
+        ) {
+            self.tree(tree);
+        }
+    }
+
+    /// Subcommands that print into a file when told so.
+    fn git_output(&mut self, parts: &Options<'_>) {
+        let sub = parts.sub().map_or("", |w| w.text.as_str());
+        let short = matches!(sub, "archive" | "format-patch");
+        let names: &[&str] = if short {
+            &["-o", "--output", "--output-directory"]
+        } else {
+            &["--output"]
+        };
+        for value in parts.values(names) {
+            self.add(EffectKind::Write, &value.to_word());
+        }
+        if sub == "bundle"
+            && parts.sub2().is_some_and(|w| w.text == "create")
+            && let Some(word) = parts.after(2).first()
+        {
+            self.add(EffectKind::Write, word);
+        }
+    }
+
+    fn git_worktree(&mut self, parts: &Options<'_>) {
+        let verb = parts.sub2().map_or("", |w| w.text.as_str());
+        let paths = parts.after(2);
+        let (kind, path) = match verb {
+            "add" => (EffectKind::Write, paths.first()),
+            "move" => (EffectKind::Write, paths.last()),
+            "remove" => (EffectKind::Delete, paths.first()),
+            _ => return,
+        };
+        if let Some(word) = path {
+            self.add(kind, word);
         }
     }
 

@@ -93,67 +93,7 @@ impl Engine<'_> {
         };
         let argv: &[Word] = &command.argv;
         let at = command.at;
-        let mut start = 1;
-        let mut replace: Option<String> = None;
-        while let Some(word) = argv.get(start) {
-            let text = word.text.as_str();
-            if !(text.len() > 1 && text.starts_with('-')) {
-                break;
-            }
-            start += 1;
-            if text == "--" {
-                break;
-            }
-            let next = || argv.get(start).map(|w| w.text.clone());
-            if let Some(long) = text.strip_prefix("--") {
-                let (name, value) = long
-                    .split_once('=')
-                    .map_or((long, None), |(n, v)| (n, Some(v)));
-                if name == "replace" {
-                    replace = Some(value.unwrap_or("{}").to_owned());
-                } else if value.is_none()
-                    && matches!(
-                        name,
-                        "arg-file"
-                            | "delimiter"
-                            | "max-lines"
-                            | "max-args"
-                            | "max-procs"
-                            | "max-chars"
-                            | "process-slot-var"
-                    )
-                {
-                    start += 1;
-                }
-                continue;
-            }
-            for (offset, letter) in text.char_indices().skip(1) {
-                let rest = text.get(offset + letter.len_utf8()..).unwrap_or("");
-                if letter == 'i' {
-                    replace = Some(if rest.is_empty() {
-                        "{}".to_owned()
-                    } else {
-                        rest.to_owned()
-                    });
-                    break;
-                }
-                if matches!(letter, 'e' | 'l') {
-                    break;
-                }
-                if "adEILJnPRsS".contains(letter) {
-                    let value = if rest.is_empty() {
-                        next()
-                    } else {
-                        Some(rest.to_owned())
-                    };
-                    start += usize::from(rest.is_empty());
-                    if matches!(letter, 'I' | 'J') {
-                        replace = value;
-                    }
-                    break;
-                }
-            }
-        }
+        let (start, replace) = xargs_options(argv);
         let tail = argv.get(start..).unwrap_or(&[]);
         let size: usize = tail.iter().map(|w| w.text.len() + 64).sum();
         if tail.is_empty() {
@@ -519,6 +459,72 @@ impl Engine<'_> {
             self.run_words(index, &[text], name, Inside::default());
         }
     }
+}
+
+/// Where the command behind xargs' options starts, and the mark that is replaced.
+fn xargs_options(argv: &[Word]) -> (usize, Option<String>) {
+    let mut start = 1;
+    let mut replace: Option<String> = None;
+    while let Some(word) = argv.get(start) {
+        let text = word.text.as_str();
+        if !(text.len() > 1 && text.starts_with('-')) {
+            break;
+        }
+        start += 1;
+        if text == "--" {
+            break;
+        }
+        let next = || argv.get(start).map(|w| w.text.clone());
+        if let Some(long) = text.strip_prefix("--") {
+            let (name, value) = long
+                .split_once('=')
+                .map_or((long, None), |(n, v)| (n, Some(v)));
+            if name == "replace" {
+                replace = Some(value.unwrap_or("{}").to_owned());
+            } else if value.is_none()
+                && matches!(
+                    name,
+                    "arg-file"
+                        | "delimiter"
+                        | "max-lines"
+                        | "max-args"
+                        | "max-procs"
+                        | "max-chars"
+                        | "process-slot-var"
+                )
+            {
+                start += 1;
+            }
+            continue;
+        }
+        for (offset, letter) in text.char_indices().skip(1) {
+            let rest = text.get(offset + letter.len_utf8()..).unwrap_or("");
+            if letter == 'i' {
+                replace = Some(if rest.is_empty() {
+                    "{}".to_owned()
+                } else {
+                    rest.to_owned()
+                });
+                break;
+            }
+            if matches!(letter, 'e' | 'l') {
+                break;
+            }
+            if "adEILJnPRsS".contains(letter) {
+                let value = if rest.is_empty() {
+                    next()
+                } else {
+                    Some(rest.to_owned())
+                };
+                start += usize::from(rest.is_empty());
+                if matches!(letter, 'I' | 'J') {
+                    replace = value;
+                }
+                break;
+            }
+        }
+    }
+    (start, replace)
 }
 
 /// Where `find` starts, as the beginning of every path it finds.
