@@ -150,6 +150,7 @@ impl<'c> Case<'c> {
         };
         let plan = policy.index.plan(call.tool, &lower);
         let ground = Ground {
+            here: call.cwd,
             cwd: call.cwd,
             home: call.home,
             world,
@@ -338,6 +339,7 @@ impl<'c> Case<'c> {
                 continue;
             }
             let options = command.options();
+            let listed = shell.takes_names(command);
             for place in own.iter().chain(any) {
                 if self.plan.rules.binary_search(place).is_err()
                     || found.iter().any(|(known, _)| known == place)
@@ -358,7 +360,7 @@ impl<'c> Case<'c> {
                 {
                     continue;
                 }
-                let words = match form.fit(command, &options) {
+                let words = match form.fit(command, &options, listed) {
                     Fit::No => continue,
                     Fit::Yes => format!("the command at byte {} has the refused form", command.at),
                     Fit::Possible => {

@@ -7,6 +7,9 @@ use crate::world::World;
 /// Where relative paths and `~` start, and who can look.
 #[derive(Clone, Copy)]
 pub(crate) struct Ground<'c> {
+    /// Where the caller stands: what a policy means by `.`.
+    pub(crate) here: Option<&'c str>,
+    /// Where relative paths start: the same, unless a command has moved.
     pub(crate) cwd: Option<&'c str>,
     pub(crate) home: Option<&'c str>,
     pub(crate) world: &'c dyn World,

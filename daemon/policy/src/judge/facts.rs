@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::OnceCell, ops::Range};
 use fak_args::{Kind, Value};
 use fak_shell::{Command, Cwd, Effect, EffectKind, Limits, Script, Word};
 
-use crate::{names, spot::Ground, world::World};
+use crate::{names, spot::Ground};
 
 /// One shell argument: its text, its commands, and where they run.
 pub(crate) struct ShellText<'a> {
@@ -70,6 +70,29 @@ impl<'a> ShellText<'a> {
     /// The command of a touch.
     pub(crate) fn command(&self, touch: &Touch) -> Option<&Command> {
         self.script.commands.get(touch.command)
+    }
+
+    /// Whether the words a command gets when it runs are names that another command lists: what `find`
+    /// found, or what `xargs` reads from a program that prints names.
+    pub(crate) fn takes_names(&self, command: &Command) -> bool {
+        const LISTERS: [&str; 8] = ["find", "fd", "fdfind", "git", "grep", "rg", "ls", "locate"];
+        match command.via.last() {
+            // In the words of `find` itself, `{}` stands for what it finds.
+            _ if command.program == "find" => true,
+            Some(&"find") => true,
+            Some(&"xargs") => self
+                .script
+                .commands
+                .iter()
+                .filter(|one| one.program == "xargs")
+                .all(|xargs| {
+                    let source = xargs
+                        .upstream
+                        .and_then(|source| self.script.commands.get(source));
+                    source.is_some_and(|source| LISTERS.contains(&source.program.as_str()))
+                }),
+            _ => false,
+        }
     }
 
     /// The directories a command may run in: one when the text tells, two when an earlier `cd` may
@@ -155,15 +178,10 @@ pub(crate) fn path_text(word: &Word) -> Cow<'_, str> {
 }
 
 /// The ground under a command that runs in `directory`.
-pub(crate) fn ground<'c>(
-    directory: Option<&'c str>,
-    home: Option<&'c str>,
-    world: &'c dyn World,
-) -> Ground<'c> {
+pub(crate) fn ground<'c>(directory: Option<&'c str>, call: &Ground<'c>) -> Ground<'c> {
     Ground {
         cwd: directory,
-        home,
-        world,
+        ..*call
     }
 }
 

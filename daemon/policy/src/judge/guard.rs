@@ -170,7 +170,7 @@ impl Guard {
                 continue;
             };
             for directory in shell.directories(command, call.cwd) {
-                let ground = ground(directory.as_deref(), call.home, call.world);
+                let ground = ground(directory.as_deref(), call);
                 if let Some(fragment) = self.word_hits(&touch.effect.target, &ground) {
                     return Some((fragment, touch.effect.target.at));
                 }
@@ -179,7 +179,7 @@ impl Guard {
         shell.script.commands.iter().find_map(|command| {
             let code = inline_code(command)?.code;
             for directory in shell.directories(command, call.cwd) {
-                let ground = ground(directory.as_deref(), call.home, call.world);
+                let ground = ground(directory.as_deref(), call);
                 let mut found = None;
                 let spy = std::cell::Cell::new(None);
                 let guarded = |path: &str| {
@@ -209,7 +209,13 @@ impl Guard {
             return None;
         }
         let spot = ground.spot(&text);
+        // `*` alone says nothing about a name, so it does not name a file that is guarded anywhere.
+        let name = spot.lexical.text.rsplit('/').next().unwrap_or_default();
+        let nameless = name.chars().all(|c| matches!(c, '*' | '?' | '.'));
         let entry = self.entries.iter().find(|entry| {
+            if nameless && !entry.text.trim_matches('/').contains('/') {
+                return false;
+            }
             let rooted = entry.text.starts_with('/');
             let pattern = format!(
                 "{}{}",

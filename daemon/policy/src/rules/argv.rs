@@ -31,6 +31,16 @@ struct Setting {
     value: Glob,
 }
 
+impl Setting {
+    /// Whether a value is meant: as far as it is known, and when nothing of it is known, always.
+    fn fits(&self, word: &Word, text: &str) -> bool {
+        self.value.matches(text)
+            || (word.opaque
+                && (text.is_empty()
+                    || (!word.prefix().is_empty() && self.value.matches_beginning(text))))
+    }
+}
+
 /// Whether a command has the form: certainly, possibly (a word's value is not known), or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
@@ -100,13 +110,14 @@ impl ArgvCheck {
         })
     }
 
-    /// Whether a command whose program is one of the rule's has the form.
-    pub(crate) fn fit(&self, command: &Command, options: &Options<'_>) -> Fit {
+    /// Whether a command whose program is one of the rule's has the form. `listed`: the words that are
+    /// not known are names another command lists, which are operands and never options.
+    pub(crate) fn fit(&self, command: &Command, options: &Options<'_>, listed: bool) -> Fit {
         let rule = &self.rule;
         if rule.foreground && command.background {
             return Fit::No;
         }
-        let loose = command.argv.iter().skip(1).any(splits);
+        let loose = !listed && command.argv.iter().skip(1).any(splits);
         let mut fit = sub_fit(&rule.sub, options.sub()).min(sub_fit(&rule.sub2, options.sub2()));
         if fit == Fit::No && !(loose && self.sub_is_loose(options)) {
             return Fit::No;
@@ -118,7 +129,7 @@ impl ArgvCheck {
         if fit == Fit::No {
             return Fit::No;
         }
-        fit = fit.min(self.operands_fit(options));
+        fit = fit.min(self.operands_fit(options, listed));
         if fit == Fit::No {
             return Fit::No;
         }
@@ -155,7 +166,7 @@ impl ArgvCheck {
         fit
     }
 
-    fn operands_fit(&self, options: &Options<'_>) -> Fit {
+    fn operands_fit(&self, options: &Options<'_>, listed: bool) -> Fit {
         let rule = &self.rule;
         let skip = if !rule.sub2.is_empty() {
             2
@@ -184,7 +195,7 @@ impl ArgvCheck {
         if !self.any_operand.is_empty() {
             let best = operands
                 .iter()
-                .map(|word| self.operand_fit(word))
+                .map(|word| self.operand_fit(word, listed))
                 .max()
                 .unwrap_or(Fit::No);
             fit = fit.min(best);
@@ -192,14 +203,14 @@ impl ArgvCheck {
         fit
     }
 
-    fn operand_fit(&self, word: &Word) -> Fit {
+    fn operand_fit(&self, word: &Word, listed: bool) -> Fit {
         if word.opaque && self.computed_operand && word.prefix().is_empty() {
             return Fit::Yes;
         }
         if !word.opaque {
             return Fit::of(self.any_operand.iter().any(|glob| glob.matches(&word.text)));
         }
-        if splits(word) {
+        if splits(word) && !listed {
             return Fit::Possible;
         }
         // A quoted expansion is one operand. Only what is written of it counts: else every variable
@@ -219,16 +230,18 @@ impl ArgvCheck {
     fn settings_fit(&self, command: &Command, options: &Options<'_>) -> Fit {
         let given = |setting: &Setting| {
             if setting.name.starts_with('-') {
-                let mut values = options
-                    .flags
-                    .iter()
-                    .filter(|flag| flag.is(&setting.name))
-                    .filter_map(|flag| flag.value);
-                return values
-                    .any(|value| value.word.opaque || setting.value.matches(value.text()));
+                // An option whose value the program's table does not know is followed by it.
+                let mut flags = options.flags.iter().filter(|flag| flag.is(&setting.name));
+                return flags.any(|flag| match flag.value {
+                    Some(value) => setting.fits(value.word, value.text()),
+                    None => {
+                        let next = command.argv.get(flag.index + 1);
+                        next.is_some_and(|word| setting.fits(word, &word.text))
+                    }
+                });
             }
             let assigned = command.assignments.iter().any(|(name, value)| {
-                setting.shape.matches(name) && (value.opaque || setting.value.matches(&value.text))
+                setting.shape.matches(name) && setting.fits(value, &value.text)
             });
             let configured = |(name, value): &(String, String)| {
                 (setting.shape.matches(name) || setting.name.eq_ignore_ascii_case(name))
@@ -243,10 +256,10 @@ impl ArgvCheck {
     }
 }
 
-/// Whether the shell splits the word's value into words, options among them: the value is not known
-/// and nothing quotes it.
+/// Whether the word's value may bring options with it: it is not known, nothing quotes it, and what is
+/// written of it does not begin a name.
 fn splits(word: &Word) -> bool {
-    word.opaque && !word.quoted
+    word.opaque && !word.quoted && (word.text.is_empty() || word.text.starts_with('-'))
 }
 
 fn sub_fit(wanted: &[String], word: Option<&Word>) -> Fit {

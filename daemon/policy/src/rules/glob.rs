@@ -47,17 +47,18 @@ impl Glob {
         self.walk(text)
     }
 
-    /// Whether some text that begins with `prefix` matches.
+    /// Whether a text that begins with `prefix` is likely meant: the glob's own beginning is in it. A
+    /// glob that begins with `*` fits every beginning, so it says nothing about one.
     pub(crate) fn matches_beginning(&self, prefix: &str) -> bool {
-        // A beginning fits when it can be consumed by some beginning of the glob.
-        (0..=self.pieces.len()).any(|end| {
-            let pieces = self.pieces.get(..end).unwrap_or_default().to_vec();
-            Self {
-                pieces,
-                fold: self.fold,
-            }
-            .matches(prefix)
-        })
+        self.pieces.first() != Some(&Piece::Many)
+            && (1..=self.pieces.len()).any(|end| {
+                let pieces = self.pieces.get(..end).unwrap_or_default().to_vec();
+                Self {
+                    pieces,
+                    fold: self.fold,
+                }
+                .matches(prefix)
+            })
     }
 
     fn walk(&self, text: &str) -> bool {

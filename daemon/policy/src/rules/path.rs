@@ -111,6 +111,32 @@ impl PathCheck {
         Some(format!("the path is under {glob}"))
     }
 
+    /// The words for a refusal when the path is a root itself: removing it removes what the policy lets
+    /// the caller work in.
+    pub(crate) fn refuse_root(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
+        let path = normalize_path(path, ground.cwd, ground.home);
+        let is = |root: &NormalPath| root.text == path.text && root.absolute == path.absolute;
+        let root = self.roots.iter().any(|root| match root {
+            Root::Fixed(root) => is(root),
+            Root::Here(text) => is(&normalize_path(text, ground.here, ground.home)),
+            Root::Home(text) => is(&normalize_path(text, None, ground.home)),
+        });
+        root.then(|| "the path is one of the roots itself".to_owned())
+    }
+
+    /// The words for a refusal when a path of which a middle part is not known can lie under a denied
+    /// glob.
+    pub(crate) fn denies_some(
+        &self,
+        before: &str,
+        after: &str,
+        ground: &Ground<'_>,
+    ) -> Option<String> {
+        let spot = ground.spot(&format!("{before}*{after}"));
+        let pattern = self.deny.meets(&spot.lexical, ground.home)?;
+        Some(format!("the path may be under {pattern}"))
+    }
+
     /// Judges a shell glob: every path it can expand to.
     pub(crate) fn refuse_glob(&self, glob: &str, ground: &Ground<'_>) -> Option<String> {
         let spot = ground.spot(glob);
@@ -126,11 +152,8 @@ impl PathCheck {
         }
         self.roots.iter().any(|root| match root {
             Root::Fixed(root) => within(spot, root, ground),
-            Root::Here(text) => match ground.cwd {
-                Some(cwd) if text == "." => {
-                    within(spot, &normalize_path(cwd, None, ground.home), ground)
-                }
-                Some(_) => within(spot, &normalize_path(text, ground.cwd, ground.home), ground),
+            Root::Here(text) => match ground.here {
+                Some(here) => within(spot, &normalize_path(text, Some(here), ground.home), ground),
                 None => {
                     let path = &spot.lexical;
                     !path.absolute && !path.home_unknown && !path.escapes && text == "."
@@ -171,6 +194,8 @@ pub(crate) struct GlobList {
 struct Denied {
     text: String,
     glob: PathGlob,
+    /// The pattern with its alternatives written out, for comparing with a shell's glob.
+    plain: Vec<String>,
     home: bool,
 }
 
@@ -188,6 +213,7 @@ impl GlobList {
             list.globs.push(Denied {
                 text: text.clone(),
                 glob,
+                plain: alternatives(pattern),
                 home,
             });
             match longest_literal(pattern) {
@@ -250,13 +276,22 @@ impl GlobList {
     /// The first glob that shares a path with a shell glob.
     fn meets(&self, word: &NormalPath, home: Option<&str>) -> Option<&str> {
         let below = below_home(&word.text, home);
+        // `*` alone says nothing about the name, so it does not name what a policy means anywhere.
+        let nameless = word
+            .text
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.chars().all(|c| matches!(c, '*' | '?' | '.')));
         self.globs.iter().find_map(|denied| {
-            let pattern = denied.glob.as_str();
-            let met = match (denied.home, below) {
-                (true, Some(below)) => globs_meet(below, pattern),
-                (true, None) => false,
-                (false, _) => globs_meet(&word.text, pattern),
+            let subject = if denied.home {
+                below.unwrap_or_default()
+            } else {
+                word.text.as_str()
             };
+            let met = (!denied.home || below.is_some())
+                && denied.plain.iter().any(|pattern| {
+                    !(nameless && pattern.starts_with("**/")) && globs_meet(subject, pattern)
+                });
             met.then_some(denied.text.as_str())
         })
     }
@@ -292,4 +327,36 @@ fn longest_literal(glob: &str) -> Option<String> {
     }
     close(&mut run);
     (best.len() >= 2).then_some(best)
+}
+
+/// LIMIT: a pattern with more alternatives is compared as it stands, in which `{..}` is anything.
+const ALTERNATIVES_MAX: usize = 64;
+
+/// A glob with its alternatives written out: `a{b,c}` as `ab` and `ac`.
+fn alternatives(glob: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut open = vec![glob.to_owned()];
+    while let Some(text) = open.pop() {
+        let parts = text.find('{').and_then(|start| {
+            let end = start + text.get(start..)?.find('}')?;
+            Some((
+                text.get(..start)?,
+                text.get(start + 1..end)?,
+                text.get(end + 1..)?,
+            ))
+        });
+        let Some((before, inner, after)) = parts else {
+            done.push(text);
+            continue;
+        };
+        open.extend(
+            inner
+                .split(',')
+                .map(|choice| format!("{before}{choice}{after}")),
+        );
+        if open.len() + done.len() > ALTERNATIVES_MAX {
+            return vec![glob.to_owned()];
+        }
+    }
+    done
 }

@@ -20,6 +20,9 @@ use crate::{
 /// Longest literal in inline code that is taken for a path or a destination.
 const LITERAL_BYTES_MAX: usize = 1024;
 
+/// Programs that remove the path they are given, not only what they find below it.
+const REMOVERS: [&str; 5] = ["rm", "rmdir", "srm", "shred", "mv"];
+
 /// What a check says about shell text.
 pub(super) enum Judged {
     /// The check is about what commands are and do.
@@ -108,13 +111,18 @@ fn touched_path(
                 "the directory the command runs in is computed when it runs".to_owned(),
             );
         }
-        let ground = ground_at(directory.as_deref(), call.home, call.world);
+        let ground = ground_at(directory.as_deref(), call);
         let words = if word.opaque {
             opaque_path(check, word, &ground)
         } else if word.glob {
             check.refuse_glob(&path_text(word), &ground)
         } else {
-            check.refuse(&path_text(word), &ground)
+            let removed = || {
+                check.refuse_root(&path_text(word), &ground).filter(|_| {
+                    access == Access::Delete && REMOVERS.contains(&command.program.as_str())
+                })
+            };
+            check.refuse(&path_text(word), &ground).or_else(removed)
         };
         if let Some(words) = words {
             return refused(words);
@@ -136,7 +144,12 @@ fn opaque_path(check: &PathCheck, word: &Word, ground: &Ground<'_>) -> Option<St
         .and_then(|slash| prefix.get(..=slash))
         .filter(|known| !known.is_empty());
     match known {
-        Some(known) => check.refuse(known, ground),
+        Some(known) => {
+            let after = word.text.get(prefix.len()..).unwrap_or_default();
+            check
+                .refuse(known, ground)
+                .or_else(|| check.denies_some(prefix, after, ground))
+        }
         None if check.confines() => Some("the path is computed when the command runs".to_owned()),
         None => None,
     }
@@ -154,7 +167,7 @@ fn code_paths(
     }
     let code = inline_code(command)?.code;
     for directory in shell.directories(command, call.cwd) {
-        let ground = ground_at(directory.as_deref(), call.home, call.world);
+        let ground = ground_at(directory.as_deref(), call);
         let refused = |path: &str| check.refuse(path, &ground).is_some();
         if (check.governs(Access::Write) || check.governs(Access::Delete))
             && code_writes(&code.text, &refused)

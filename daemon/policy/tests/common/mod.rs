@@ -1,12 +1,12 @@
 //! Reading case files and judging calls, shared by the conformance tests.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![expect(dead_code, reason = "each test file uses its part")]
 
 use fak_policy::{Format, NoWorld, Policy, load};
 use fak_types::{ToolCall, Verdict};
 use serde_json::Value;
 
 /// The rows of a JSON Lines file.
-pub fn rows(text: &str) -> Vec<Value> {
+pub(crate) fn rows(text: &str) -> Vec<Value> {
     let rows: Vec<Value> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
@@ -17,7 +17,7 @@ pub fn rows(text: &str) -> Vec<Value> {
 }
 
 /// A policy from text; a problem in it fails the test with every diagnostic.
-pub fn policy(text: &str) -> Policy {
+pub(crate) fn policy(text: &str) -> Policy {
     let loaded = load("policy", text, Format::guess("policy", text));
     let (manifest, _) =
         loaded.unwrap_or_else(|problems| panic!("{}", fak_policy::diagnostic::render(&problems)));
@@ -26,7 +26,7 @@ pub fn policy(text: &str) -> Policy {
 }
 
 /// Judges a call made in `/srv/repo` by a user at home in `/home/me`.
-pub fn judge(policy: &Policy, tool: &str, args: &str) -> Verdict {
+pub(crate) fn judge(policy: &Policy, tool: &str, args: &str) -> Verdict {
     let call = ToolCall {
         tool,
         args,
@@ -38,7 +38,7 @@ pub fn judge(policy: &Policy, tool: &str, args: &str) -> Verdict {
 }
 
 /// Judges a shell command.
-pub fn shell(policy: &Policy, command: &str) -> Verdict {
+pub(crate) fn shell(policy: &Policy, command: &str) -> Verdict {
     judge(
         policy,
         "Bash",
@@ -47,7 +47,7 @@ pub fn shell(policy: &Policy, command: &str) -> Verdict {
 }
 
 /// The arguments of a row: an object, its text, or nothing.
-pub fn args_of(row: &Value) -> String {
+pub(crate) fn args_of(row: &Value) -> String {
     match row.get("args") {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -56,12 +56,12 @@ pub fn args_of(row: &Value) -> String {
 }
 
 /// A text of a row; empty when absent.
-pub fn text<'v>(row: &'v Value, key: &str) -> &'v str {
+pub(crate) fn text<'v>(row: &'v Value, key: &str) -> &'v str {
     row.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Fails with every row that disagrees.
-pub fn report(problems: &[String]) {
+pub(crate) fn report(problems: &[String]) {
     assert!(
         problems.is_empty(),
         "{} rows disagree:\n{}",
@@ -71,7 +71,7 @@ pub fn report(problems: &[String]) {
 }
 
 /// A verdict in one line.
-pub fn line(verdict: &Verdict) -> String {
+pub(crate) fn line(verdict: &Verdict) -> String {
     format!(
         "{} {} by={} {}",
         verdict.kind,
