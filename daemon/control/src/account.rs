@@ -49,6 +49,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Accounts {
     limits: Limits,
     open: Arc<AtomicUsize>,
+    /// Calls and streams of all users together.
+    busy: Arc<AtomicUsize>,
     by_uid: Mutex<HashMap<u32, Weak<Account>>>,
 }
 
@@ -56,6 +58,7 @@ pub(crate) struct Accounts {
 #[derive(Debug)]
 pub(crate) struct Account {
     limits: Limits,
+    busy: Arc<AtomicUsize>,
     connections: AtomicUsize,
     calls: AtomicUsize,
     streams: AtomicUsize,
@@ -97,6 +100,7 @@ impl Accounts {
         Self {
             limits,
             open: Arc::default(),
+            busy: Arc::default(),
             by_uid: Mutex::default(),
         }
     }
@@ -118,6 +122,11 @@ impl Accounts {
         (held < self.limits.connections_per_uid + EXCESS_CONNECTIONS).then_some(seat)
     }
 
+    /// How many calls and streams are open altogether.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
     fn account(&self, uid: u32) -> Arc<Account> {
         let mut by_uid = lock(&self.by_uid);
         if let Some(account) = by_uid.get(&uid).and_then(Weak::upgrade) {
@@ -125,16 +134,17 @@ impl Accounts {
         }
         // Users come and go; the table keeps only those that are here.
         by_uid.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Account::new(self.limits));
+        let account = Arc::new(Account::new(self.limits, Arc::clone(&self.busy)));
         by_uid.insert(uid, Arc::downgrade(&account));
         account
     }
 }
 
 impl Account {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, busy: Arc<AtomicUsize>) -> Self {
         Self {
             limits,
+            busy,
             connections: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
@@ -149,14 +159,14 @@ impl Account {
     /// Takes room for a call or a stream; `Err` with the bound when there is none.
     pub(crate) fn claim(self: &Arc<Self>, charge: Charge) -> Result<Claim, usize> {
         let (counter, bound) = self.counter(charge);
-        if take(counter, bound) {
-            Ok(Claim {
-                account: Arc::clone(self),
-                charge,
-            })
-        } else {
-            Err(bound)
+        if !take(counter, bound) {
+            return Err(bound);
         }
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        Ok(Claim {
+            account: Arc::clone(self),
+            charge,
+        })
     }
 
     fn counter(&self, charge: Charge) -> (&AtomicUsize, usize) {
@@ -268,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_becomes_few_rows_that_count_all() {
-        let account = Account::new(LIMITS);
+        let account = Account::new(LIMITS, Arc::default());
         let start = Instant::now();
         let told: Vec<_> = (0..100)
             .filter_map(|_| account.tell_refusal(start))

@@ -204,6 +204,11 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         *self.draining.borrow()
     }
 
+    /// How many calls and streams are being answered.
+    pub fn busy(&self) -> usize {
+        self.accounts.busy()
+    }
+
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {
         self.draining.subscribe()
     }

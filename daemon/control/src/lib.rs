@@ -22,6 +22,7 @@ mod port;
 mod question;
 mod rpc;
 mod service;
+mod stream;
 mod wire;
 
 use std::{future::Future, sync::Arc};

@@ -71,7 +71,7 @@ fn inherited() -> Result<Vec<UnixListener>, Failure> {
 fn own(config: &Config) -> Result<Listening, Failure> {
     let path = config.socket.clone();
     let failed = |text: String| Failure::new(exit::CANNOT_CREATE, text);
-    let dir = path.parent().unwrap_or(Path::new("/"));
+    let dir = path.parent().unwrap_or_else(|| Path::new("/"));
     let is_private = config.socket_mode & 0o077 == 0;
     make_dir(dir, if is_private { 0o700 } else { 0o755 }).map_err(failed)?;
     if is_private {

@@ -20,7 +20,7 @@ use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 
 use crate::{
@@ -39,6 +39,12 @@ const JOURNAL_FILE: &str = "journal.db";
 
 /// How long calls in flight may take when fakd stops. LIMIT: then they are cut off.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a connection without calls may take to close when fakd stops.
+const GOODBYE_WAIT: Duration = Duration::from_millis(250);
+
+/// How often the drain looks whether calls are in flight.
+const QUIET_STEP: Duration = Duration::from_millis(5);
 
 /// How often the housekeeping looks whether there is anything to do.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
@@ -302,10 +308,21 @@ async fn drain(desk: &DeskHere, stop: oneshot::Sender<()>, serving: &mut Serving
     ]);
     desk.drain();
     let _ = stop.send(());
-    if timeout(DRAIN_WAIT, &mut *serving).await.is_err() {
+    let quiet = async {
+        while desk.busy() > 0 {
+            sleep(QUIET_STEP).await;
+        }
+        // Nothing is in flight: what is still open only has to send its last bytes.
+        sleep(GOODBYE_WAIT).await;
+    };
+    let drained = tokio::select! {
+        _ = &mut *serving => true,
+        quiet = timeout(DRAIN_WAIT, quiet) => quiet.is_ok(),
+    };
+    if !drained {
         Notice::of(Event::Draining).say("calls in flight were cut off");
-        serving.abort();
     }
+    serving.abort();
 }
 
 /// Writes that fakd stops and the kernel's state with it, then closes the journal.

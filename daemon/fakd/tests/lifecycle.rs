@@ -32,7 +32,10 @@ impl Home {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         fs::create_dir(dir.path().join("run")).expect("made");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         Self { dir, runtime }
     }
 
@@ -69,7 +72,10 @@ impl Home {
     /// Runs fakd where it must end by itself; yields its exit code and what it said.
     fn fails(&self, args: &[&str]) -> (Option<i32>, String) {
         let output = self.command(args).output().expect("ran");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     }
 
     fn socket(&self) -> PathBuf {
@@ -94,20 +100,33 @@ impl Home {
                 ..AdjudicateRequest::default()
             };
             let mut client = client(&self.socket()).await.expect("connected");
-            client.adjudicate(request).await.expect("answered").into_inner()
+            client
+                .adjudicate(request)
+                .await
+                .expect("answered")
+                .into_inner()
         })
     }
 
     fn status(&self) -> StatusResponse {
         self.runtime.block_on(async {
             let mut client = client(&self.socket()).await.expect("connected");
-            client.status(StatusRequest {}).await.expect("told").into_inner()
+            client
+                .status(StatusRequest {})
+                .await
+                .expect("told")
+                .into_inner()
         })
     }
 
     fn records(&self) -> Vec<Record> {
-        let rows = Reader::open(self.journal()).expect("open").rows(1, 10_000).expect("rows");
-        rows.iter().map(|row| row.record().expect("a record")).collect()
+        let rows = Reader::open(self.journal())
+            .expect("open")
+            .rows(1, 10_000)
+            .expect("rows");
+        rows.iter()
+            .map(|row| row.record().expect("a record"))
+            .collect()
     }
 
     fn assert_sound(&self) {
@@ -122,14 +141,19 @@ async fn client(socket: &Path) -> Result<FakClient<Channel>, tonic::transport::E
         let socket = socket.clone();
         async { UnixStream::connect(socket).await.map(TokioIo::new) }
     });
-    Endpoint::from_static(fak_proto::AUTHORITY).connect_with_connector(connector).await.map(FakClient::new)
+    Endpoint::from_static(fak_proto::AUTHORITY)
+        .connect_with_connector(connector)
+        .await
+        .map(FakClient::new)
 }
 
 struct Daemon(Child);
 
 impl Daemon {
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args([name, &self.0.id().to_string()])
+            .status();
         assert!(sent.expect("sent").success());
     }
 
@@ -178,7 +202,10 @@ fn it_starts_on_nothing_answers_and_stops_in_order() {
     let mut daemon = home.start(&[]);
     assert_eq!(kind(&home.ask("no_such_tool")), "DENY");
     let status = home.status();
-    assert_eq!((status.state.as_str(), status.durability.as_str()), ("judging", "commit"));
+    assert_eq!(
+        (status.state.as_str(), status.durability.as_str()),
+        ("judging", "commit")
+    );
     assert_eq!(status.profiles[0].source, "embedded");
     daemon.signal("-TERM");
     let (ended, told) = daemon.ended();
@@ -201,18 +228,34 @@ fn a_reload_swaps_a_sound_policy_and_keeps_the_old_one_on_a_broken_one() {
 
     home.policy("{\n  \"allowed\": []\n}");
     daemon.signal("-HUP");
-    let refused = |record: &Record| record.kind == RecordKind::Policy && record.subject == "refused";
-    until("the refusal is not journaled", || home.records().iter().any(refused));
-    let note = home.records().iter().find(|record| refused(record)).expect("there").note.clone();
+    let refused =
+        |record: &Record| record.kind == RecordKind::Policy && record.subject == "refused";
+    until("the refusal is not journaled", || {
+        home.records().iter().any(refused)
+    });
+    let note = home
+        .records()
+        .iter()
+        .find(|record| refused(record))
+        .expect("there")
+        .note
+        .clone();
     assert!(note.contains("p.json:2:3: error:"), "{note}");
     let kept = home.ask("Read");
     assert_eq!((kind(&kept), kept.generation), ("ALLOW", first.generation));
 
     home.policy(ALLOW_WRITE);
     daemon.signal("-HUP");
-    until("the new policy is not in force", || home.status().generation == first.generation + 1);
+    until("the new policy is not in force", || {
+        home.status().generation == first.generation + 1
+    });
     assert_eq!(kind(&home.ask("Read")), "DENY");
-    let row = home.records().into_iter().rev().find(|record| record.subject == "generation").expect("there");
+    let row = home
+        .records()
+        .into_iter()
+        .rev()
+        .find(|record| record.subject == "generation")
+        .expect("there");
     assert_eq!(row.generation, first.generation + 1);
     assert!(row.policy.is_some());
 }
@@ -220,18 +263,27 @@ fn a_reload_swaps_a_sound_policy_and_keeps_the_old_one_on_a_broken_one() {
 #[test]
 fn a_killed_daemon_leaves_a_sound_journal_and_starts_again_with_its_state() {
     let home = Home::new();
-    home.policy(r#"{"version": "fak-policy/v1", "allow": ["Read"], "rate_limit": {"max_calls": 2}}"#);
+    home.policy(
+        r#"{"version": "fak-policy/v1", "allow": ["Read"], "rate_limit": {"max_calls": 2}}"#,
+    );
     let mut daemon = home.start(&[]);
     let acknowledged = home.ask("Read").seq;
     daemon.signal("-KILL");
     assert_eq!(daemon.ended().0.signal(), Some(9));
     home.assert_sound();
-    assert!(home.records().iter().any(|record| record.seq == acknowledged));
+    assert!(
+        home.records()
+            .iter()
+            .any(|record| record.seq == acknowledged)
+    );
 
     let mut daemon = home.start(&[]);
     assert_eq!(kind(&home.ask("Read")), "ALLOW");
     let spent = home.ask("Read").verdict.expect("a verdict");
-    assert_eq!((spent.kind.as_str(), spent.reason.as_str()), ("DENY", "RATE_LIMITED"));
+    assert_eq!(
+        (spent.kind.as_str(), spent.reason.as_str()),
+        ("DENY", "RATE_LIMITED")
+    );
     assert_eq!(home.status().decided, 3);
     daemon.signal("-TERM");
     assert_eq!(daemon.ended().0.code(), Some(0));
@@ -268,7 +320,10 @@ fn what_is_unsound_ends_it_with_the_place_and_a_code() {
     fs::write(home.path("config/fak/fakd.toml"), "sockte = '/s'\n").expect("written");
     let (code, told) = home.fails(&["--check-config"]);
     assert_eq!(code, Some(78));
-    assert!(told.contains("fakd.toml:1:1: error: unknown key `sockte`"), "{told}");
+    assert!(
+        told.contains("fakd.toml:1:1: error: unknown key `sockte`"),
+        "{told}"
+    );
     assert_eq!(home.fails(&["--no-such-option"]).0, Some(64));
     fs::remove_file(home.path("config/fak/fakd.toml")).expect("removed");
     home.policy(ALLOW_READ);
@@ -293,10 +348,16 @@ fn a_reload_refuses_a_broken_configuration_too() {
     let daemon = home.start(&[]);
     assert_eq!(home.status().role, "admin");
     fs::create_dir_all(home.path("config/fak")).expect("made");
-    fs::write(home.path("config/fak/fakd.toml"), "[acl.submit]\nusers = ['no-such-user']\n").expect("written");
+    fs::write(
+        home.path("config/fak/fakd.toml"),
+        "[acl.submit]\nusers = ['no-such-user']\n",
+    )
+    .expect("written");
     let before = home.status().generation;
     daemon.signal("-HUP");
     let refused = |record: &Record| record.subject == "refused";
-    until("the refusal is not journaled", || home.records().iter().any(refused));
+    until("the refusal is not journaled", || {
+        home.records().iter().any(refused)
+    });
     assert_eq!(home.status().generation, before);
 }

@@ -12,8 +12,8 @@ use std::{
 
 use fak_chain::Draft;
 use fak_control::{
-    About, Acl, Change, Desk, Evidence, Health, Limits, Office, Prepared, ProfileInfo, Row, Unwritten,
-    Verified,
+    About, Acl, Change, Desk, Evidence, Health, Limits, Office, Prepared, ProfileInfo, Row,
+    Unwritten, Verified,
 };
 use fak_kernel::{Kernel, Snapshot};
 use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
@@ -27,7 +27,7 @@ use tokio::{
 use tonic::transport::{Channel, Endpoint};
 
 /// The bounds of a service under test.
-pub const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     connections_per_uid: 8,
     connections: 64,
     in_flight_per_uid: 4,
@@ -36,7 +36,7 @@ pub const LIMITS: Limits = Limits {
 };
 
 /// The policy of a service under test.
-pub const POLICY: &str = r#"{
+pub(crate) const POLICY: &str = r#"{
     "version": "fak-policy/v1",
     "allow": ["Read", "Write"],
     "deny": {"Shred": "POLICY_BLOCK"},
@@ -45,24 +45,30 @@ pub const POLICY: &str = r#"{
 
 /// A journal in memory that can be told to fail.
 #[derive(Clone)]
-pub struct Memory {
+pub(crate) struct Memory {
     rows: Arc<Mutex<Vec<Draft>>>,
-    pub fails: Arc<AtomicBool>,
+    pub(crate) fails: Arc<AtomicBool>,
     head: Arc<watch::Sender<u64>>,
 }
 
 impl Memory {
     fn new() -> Self {
-        Self { rows: Arc::default(), fails: Arc::default(), head: Arc::new(watch::Sender::new(0)) }
+        Self {
+            rows: Arc::default(),
+            fails: Arc::default(),
+            head: Arc::new(watch::Sender::new(0)),
+        }
     }
 
-    pub fn drafts(&self) -> Vec<Draft> {
+    pub(crate) fn drafts(&self) -> Vec<Draft> {
         self.rows.lock().expect("sound").clone()
     }
 
     fn push(&self, draft: Draft) -> Result<u64, Unwritten> {
         if self.fails.load(Ordering::Relaxed) {
-            return Err(Unwritten { why: "the disk is full: free space".to_owned() });
+            return Err(Unwritten {
+                why: "the disk is full: free space".to_owned(),
+            });
         }
         let mut rows = self.rows.lock().expect("sound");
         rows.push(draft);
@@ -94,11 +100,20 @@ impl Evidence for Memory {
             body: fak_chain::encode(draft, index as u64 + 1),
             hash: fak_types::Digest::ZERO,
         };
-        Ok(rows.iter().enumerate().skip(from - 1).take(limit).map(row).collect())
+        Ok(rows
+            .iter()
+            .enumerate()
+            .skip(from - 1)
+            .take(limit)
+            .map(row)
+            .collect())
     }
 
     async fn verify(&self) -> Result<Verified, String> {
-        Ok(Verified { rows: self.drafts().len() as u64, ..Verified::default() })
+        Ok(Verified {
+            rows: self.drafts().len() as u64,
+            ..Verified::default()
+        })
     }
 
     fn head(&self) -> watch::Receiver<u64> {
@@ -108,12 +123,16 @@ impl Evidence for Memory {
     fn health(&self) -> Health {
         let fails = self.fails.load(Ordering::Relaxed);
         let rows = self.drafts().len() as u64;
-        Health { problem: fails.then(|| "the disk is full".to_owned()), rows, ..Health::default() }
+        Health {
+            problem: fails.then(|| "the disk is full".to_owned()),
+            rows,
+            ..Health::default()
+        }
     }
 }
 
 /// An office that loads what it is given and reloads [`POLICY`].
-pub struct Desktop {
+pub(crate) struct Desktop {
     about: About,
     acl: Arc<Acl>,
 }
@@ -124,7 +143,10 @@ fn compile(name: &str, text: &str) -> Result<Policy, Vec<Diagnostic>> {
 }
 
 fn snapshot(generation: u64, text: &str) -> Result<Arc<Snapshot>, Vec<Diagnostic>> {
-    Ok(Arc::new(Snapshot::new(generation, PolicySet::new(vec![compile("test.json", text)?])?)))
+    Ok(Arc::new(Snapshot::new(
+        generation,
+        PolicySet::new(vec![compile("test.json", text)?])?,
+    )))
 }
 
 impl Office for Desktop {
@@ -155,25 +177,30 @@ impl Office for Desktop {
         };
         let snapshot = snapshot(generation, text)?;
         let digest = snapshot.digest().to_string();
-        Ok(Prepared { snapshot, digest, warnings: Vec::new(), commit: Box::new(|| ()) })
+        Ok(Prepared {
+            snapshot,
+            digest,
+            warnings: Vec::new(),
+            commit: Box::new(|| ()),
+        })
     }
 }
 
 /// A running service; it stops when this is dropped.
-pub struct Service {
-    pub dir: TempDir,
-    pub journal: Memory,
-    pub desk: Arc<Desk<Memory, Desktop>>,
-    pub stop: Option<oneshot::Sender<()>>,
-    pub done: tokio::task::JoinHandle<()>,
+pub(crate) struct Service {
+    pub(crate) dir: TempDir,
+    pub(crate) journal: Memory,
+    pub(crate) desk: Arc<Desk<Memory, Desktop>>,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) done: tokio::task::JoinHandle<()>,
 }
 
 impl Service {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(POLICY, |_| ())
     }
 
-    pub fn with(policy: &str, lists: impl FnOnce(&mut Acl)) -> Self {
+    pub(crate) fn with(policy: &str, lists: impl FnOnce(&mut Acl)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let socket = dir.path().join("s.sock");
         let listener = UnixListener::bind(&socket).expect("bound");
@@ -188,7 +215,10 @@ impl Service {
             journal_path: PathBuf::from("/nowhere"),
             durability: "commit",
         };
-        let office = Desktop { about, acl: Arc::new(acl) };
+        let office = Desktop {
+            about,
+            acl: Arc::new(acl),
+        };
         let first = snapshot(1, policy).expect("a sound policy");
         let mut kernel = Kernel::new(fak_kernel::Limits::default());
         drop(kernel.install(fak_control::now(), &first));
@@ -199,30 +229,39 @@ impl Service {
             let _ = stopped.await;
         });
         let done = tokio::spawn(async { serving.await.expect("served") });
-        Self { dir, journal, desk, stop: Some(stop), done }
+        Self {
+            dir,
+            journal,
+            desk,
+            stop: Some(stop),
+            done,
+        }
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("s.sock")
     }
 
-    pub async fn client(&self) -> FakClient<Channel> {
+    pub(crate) async fn client(&self) -> FakClient<Channel> {
         client(&self.socket()).await.expect("connected")
     }
 }
 
 /// Connects to a socket.
-pub async fn client(socket: &Path) -> Result<FakClient<Channel>, tonic::transport::Error> {
+pub(crate) async fn client(socket: &Path) -> Result<FakClient<Channel>, tonic::transport::Error> {
     let socket = socket.to_owned();
     let connector = tower::service_fn(move |_| {
         let socket = socket.clone();
         async { UnixStream::connect(socket).await.map(TokioIo::new) }
     });
-    Endpoint::from_static(fak_proto::AUTHORITY).connect_with_connector(connector).await.map(FakClient::new)
+    Endpoint::from_static(fak_proto::AUTHORITY)
+        .connect_with_connector(connector)
+        .await
+        .map(FakClient::new)
 }
 
 /// A call of the session `t`.
-pub fn call(tool: &str, args: &str) -> AdjudicateRequest {
+pub(crate) fn call(tool: &str, args: &str) -> AdjudicateRequest {
     AdjudicateRequest {
         tool: tool.to_owned(),
         args: args.as_bytes().to_vec(),
@@ -232,7 +271,7 @@ pub fn call(tool: &str, args: &str) -> AdjudicateRequest {
 }
 
 /// `KIND REASON by`.
-pub fn line(verdict: &Option<Verdict>) -> String {
+pub(crate) fn line(verdict: &Option<Verdict>) -> String {
     let verdict = verdict.as_ref().expect("a verdict");
     format!("{} {} {}", verdict.kind, verdict.reason, verdict.by)
 }
