@@ -1,6 +1,7 @@
 //! `kill -9` at any moment: every acknowledged verdict is in the journal, the chain verifies, fakd starts again.
 
 use std::{
+    path::PathBuf,
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc,
@@ -20,15 +21,16 @@ async fn every_acknowledged_verdict_survives_kill_nine() {
     let mut acknowledged_before = 0;
     for round in 0..ROUNDS {
         let daemon = place.start(&[]);
-        let highest = Arc::new(AtomicU64::new(0));
+        let seen = Arc::new(Seen::default());
         let lanes: Vec<_> = (0..LANES)
-            .map(|lane| tokio::spawn(ask_until_refused(place.socket(), round, lane, Arc::clone(&highest))))
+            .map(|lane| tokio::spawn(ask_until_refused(place.socket(), round, lane, Arc::clone(&seen))))
             .collect();
-        tokio::time::sleep(Duration::from_millis(40 + 23 * round)).await;
+        while seen.acknowledged.load(Ordering::SeqCst) < 10 + 17 * round {
+            tokio::time::sleep(Duration::from_micros(300)).await;
+        }
         daemon.kill();
-        let mut acknowledged = 0;
         for lane in lanes {
-            acknowledged += lane.await.expect("a lane ends");
+            lane.await.expect("a lane ends");
         }
 
         let journal = place.journal();
@@ -38,17 +40,22 @@ async fn every_acknowledged_verdict_survives_kill_nine() {
 
         let reader = fak_journal::Reader::open(&journal).expect("the journal opens");
         let head = reader.head().expect("the journal has a head");
-        let highest = highest.load(Ordering::SeqCst);
-        assert!(acknowledged > 0, "round {round}: something was acknowledged before the kill");
+        let highest = seen.highest.load(Ordering::SeqCst);
         assert!(head.seq >= highest, "round {round}: row {highest} was acknowledged, the head is {}", head.seq);
         assert!(head.seq > acknowledged_before, "round {round}: the journal goes on from where it was");
         acknowledged_before = head.seq;
     }
 }
 
-async fn ask_until_refused(socket: std::path::PathBuf, round: u64, lane: u64, highest: Arc<AtomicU64>) -> u64 {
-    let Ok(mut client) = connect(&socket).await else { return 0 };
-    let mut acknowledged = 0;
+/// What the lanes were told.
+#[derive(Default)]
+struct Seen {
+    acknowledged: AtomicU64,
+    highest: AtomicU64,
+}
+
+async fn ask_until_refused(socket: PathBuf, round: u64, lane: u64, seen: Arc<Seen>) {
+    let mut client = connect(&socket).await.expect("fakd listens");
     loop {
         let request = AdjudicateRequest {
             tool: "Read".into(),
@@ -56,14 +63,10 @@ async fn ask_until_refused(socket: std::path::PathBuf, round: u64, lane: u64, hi
             trace_id: format!("crash-{round}-{lane}"),
             ..Default::default()
         };
-        match client.adjudicate(request).await {
-            Ok(answer) => {
-                let seq = answer.into_inner().seq;
-                assert!(seq > 0, "a durable verdict names its row");
-                highest.fetch_max(seq, Ordering::SeqCst);
-                acknowledged += 1;
-            }
-            Err(_) => return acknowledged,
-        }
+        let Ok(answer) = client.adjudicate(request).await else { return };
+        let seq = answer.into_inner().seq;
+        assert!(seq > 0, "a durable verdict names its row");
+        seen.highest.fetch_max(seq, Ordering::SeqCst);
+        seen.acknowledged.fetch_add(1, Ordering::SeqCst);
     }
 }

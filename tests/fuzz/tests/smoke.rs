@@ -19,6 +19,9 @@ const SEEDS: &[&str] = &[
     "Write\n{\"file_path\":\".git/hooks/pre-commit\",\"content\":\"x\"}",
 ];
 
+/// What parsers take for a mark.
+const MARKS: &[u8] = b"$`'\"\\(){}[];|&<>~#%\n\0,:";
+
 struct Numbers(u64);
 
 impl Numbers {
@@ -35,7 +38,7 @@ fn mutate(numbers: &mut Numbers) -> Vec<u8> {
     for _ in 0..numbers.next(6) {
         let at = numbers.next(bytes.len() + 1);
         match numbers.next(5) {
-            0 => drop(bytes.splice(at..at, [b"$`'\"\\(){}[];|&<>~#%\n\0,:"[numbers.next(25) % 24]])),
+            0 => drop(bytes.splice(at..at, [MARKS[numbers.next(MARKS.len())]])),
             1 if at < bytes.len() => drop(bytes.remove(at)),
             2 if at < bytes.len() => bytes[at] ^= 1 << numbers.next(7),
             3 => {
