@@ -5,7 +5,8 @@ use fak_types::{Principal, ToolCall, Verdict, VerdictKind};
 use crate::{
     Timestamp, fold,
     judge::Judgement,
-    kernel::{Kernel, RUNG_POLICY},
+    kernel::{Kernel, Question, RUNG_POLICY},
+    quota::Keys,
 };
 
 /// What every rung thinks of one call.
@@ -41,9 +42,10 @@ impl Kernel {
         policy_rungs: Vec<(String, Verdict)>,
     ) -> Explanation {
         let name = who.name();
-        let asked = self.rungs(now, &name, call, judgement);
+        let (question, mut keys) = (Question::new(now, &name, call, judgement), Keys::default());
+        let asked = self.rungs(&question, &mut keys);
         let folded = fold(asked.iter().map(|(_, opinion)| opinion.clone()));
-        let verdict = self.countable(folded, &name, call, judgement);
+        let verdict = self.countable(folded, &question, &mut keys);
         let own = asked.into_iter().filter(|(rung, _)| *rung != RUNG_POLICY);
         let mut rungs: Vec<_> = own
             .map(|(rung, opinion)| (rung.to_owned(), opinion))

@@ -12,7 +12,7 @@ use crate::{
     judge::{Judgement, Snapshot},
     limit,
     meter::Owners,
-    quota::{BY_RATE_LIMIT, Quotas, Spend, rate_limit_word},
+    quota::{BY_RATE_LIMIT, Keys, Quotas, Spend, rate_limit_word},
     record::{self, ABOUT_GENERATION, ABOUT_PROFILE},
     session::{Bounds, Session, Sessions, Turn, Viewer},
 };
@@ -159,9 +159,8 @@ impl Kernel {
             return None;
         }
         let (who, tool) = (who.name(), tool_name(call));
-        let rate = self
-            .quotas
-            .opinion(now, &spend_of(&profile.name, &who, call, &tool));
+        let spend = spend_of(&profile.name, &who, call, &tool);
+        let rate = self.quotas.opinion(now, &spend, &mut Keys::default());
         (rate.kind == VerdictKind::Deny).then_some(rate)
     }
 
@@ -181,30 +180,28 @@ impl Kernel {
     ) -> Decision {
         self.quotas.advance(now);
         let name = who.name();
-        let rungs = self.rungs(now, &name, call, &judgement);
+        let question = Question::new(now, &name, call, &judgement);
+        let mut keys = Keys::default();
+        let rungs = self.rungs(&question, &mut keys);
         let verdict = fold(rungs.into_iter().map(|(_, opinion)| opinion));
-        let verdict = self.countable(verdict, &name, call, &judgement);
+        let verdict = self.countable(verdict, &question, &mut keys);
         let draft = record::verdict_row(now, who, call, &verdict, &judgement);
-        self.apply(&draft);
+        self.apply_verdict(&draft, &mut keys);
         Decision { verdict, draft }
     }
 
     /// Every rung's name and opinion on a call, in order, as [`Kernel::settle`] would fold them now. Changes nothing.
     pub(crate) fn rungs(
         &self,
-        now: Timestamp,
-        who: &str,
-        call: &ToolCall<'_>,
-        judgement: &Judgement,
+        question: &Question<'_>,
+        keys: &mut Keys,
     ) -> [(&'static str, Verdict); 3] {
-        let mut form = form::opinion(call, &self.limits.call);
+        let judgement = question.judgement;
+        let mut form = form::opinion(question.call, &self.limits.call);
         let mut rate = Verdict::defer(rate_limit_word());
         // What is no call spends nothing and is told so first.
         if form.kind == VerdictKind::Defer && self.quotas.limits_any(&judgement.profile) {
-            let tool = tool_name(call);
-            rate = self
-                .quotas
-                .opinion(now, &spend_of(&judgement.profile, who, call, &tool));
+            rate = self.quotas.opinion(question.now, &question.spend(), keys);
         }
         if judgement.posture == Posture::Observe {
             (form, rate) = (relaxed(form), relaxed(rate));
@@ -220,16 +217,14 @@ impl Kernel {
     pub(crate) fn countable(
         &self,
         verdict: Verdict,
-        who: &str,
-        call: &ToolCall<'_>,
-        judgement: &Judgement,
+        question: &Question<'_>,
+        keys: &mut Keys,
     ) -> Verdict {
+        let judgement = question.judgement;
         let counted = !verdict.kind.admits()
             || judgement.posture == Posture::Observe
             || !self.quotas.limits_any(&judgement.profile)
-            || self
-                .quotas
-                .can_count(&spend_of(&judgement.profile, who, call, &tool_name(call)));
+            || self.quotas.can_count(&question.spend(), keys);
         if counted {
             return verdict;
         }
@@ -300,10 +295,12 @@ impl Kernel {
         self.generation
     }
 
-    /// INVARIANT: the only place where state changes, and it reads nothing but the draft.
+    /// INVARIANT: state changes here and in what this calls, and nothing but the draft is read.
     fn apply(&mut self, draft: &Draft) {
         match draft.kind {
-            RecordKind::Decide | RecordKind::Deny => self.apply_verdict(draft),
+            RecordKind::Decide | RecordKind::Deny => {
+                self.apply_verdict(draft, &mut Keys::default());
+            }
             RecordKind::Policy if draft.subject == ABOUT_GENERATION => {
                 self.generation = draft.generation;
                 self.quotas.begin();
@@ -317,17 +314,48 @@ impl Kernel {
         }
     }
 
-    fn apply_verdict(&mut self, draft: &Draft) {
+    /// `keys` holds the digests of this draft's names, as far as they are known already.
+    fn apply_verdict(&mut self, draft: &Draft, keys: &mut Keys) {
         let now = Timestamp(draft.ts_us);
         self.quotas.advance(now);
         if admitted(draft) {
-            self.quotas.charge(now, &spend_in(draft));
+            self.quotas.charge(now, &spend_in(draft), keys);
         }
         if !draft.trace.is_empty() {
             self.sessions.count(now, &turn_in(draft));
         }
         self.totals.calls += 1;
         *total_of(&mut self.totals, draft) += 1;
+    }
+}
+
+/// One call as the rungs see it.
+pub(crate) struct Question<'a> {
+    now: Timestamp,
+    who: &'a str,
+    call: &'a ToolCall<'a>,
+    tool: Cow<'a, str>,
+    judgement: &'a Judgement,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(
+        now: Timestamp,
+        who: &'a str,
+        call: &'a ToolCall<'a>,
+        judgement: &'a Judgement,
+    ) -> Self {
+        Self {
+            now,
+            who,
+            call,
+            tool: tool_name(call),
+            judgement,
+        }
+    }
+
+    fn spend(&self) -> Spend<'_> {
+        spend_of(&self.judgement.profile, self.who, self.call, &self.tool)
     }
 }
 

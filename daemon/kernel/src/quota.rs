@@ -60,9 +60,9 @@ pub(crate) struct InForce {
     detail: Detail,
 }
 
-/// The keys of one call, each digested at most once.
-#[derive(Default)]
-struct Keys {
+/// The keys of one call, each digested at most once. One value serves one call only.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
     known: [Option<Key>; 4],
 }
 
@@ -169,16 +169,15 @@ impl Quotas {
     /// The opinion on one more call: defers while every quota has room. Spends nothing.
     ///
     /// Of several spent quotas the one that stays spent longest speaks, so that waiting as told is enough.
-    pub(crate) fn opinion(&self, now: Timestamp, spend: &Spend<'_>) -> Verdict {
+    pub(crate) fn opinion(&self, now: Timestamp, spend: &Spend<'_>, keys: &mut Keys) -> Verdict {
         let mut longest: Option<(Wait, &InForce)> = None;
-        let mut keys = Keys::default();
         for in_force in self
             .profiles
             .get(spend.profile)
             .iter()
             .flat_map(|p| &p.limits)
         {
-            if let Err(wait) = self.probe(now, spend, in_force, &mut keys) {
+            if let Err(wait) = self.probe(now, spend, in_force, keys) {
                 let longer = longest.is_none_or(|(best, _)| match (wait.ms, best.ms) {
                     (_, None) => false,
                     (None, Some(_)) => true,
@@ -223,8 +222,7 @@ impl Quotas {
     }
 
     /// Whether the tables have room to count this call. Only who floods them runs out.
-    pub(crate) fn can_count(&self, spend: &Spend<'_>) -> bool {
-        let mut keys = Keys::default();
+    pub(crate) fn can_count(&self, spend: &Spend<'_>, keys: &mut Keys) -> bool {
         let new = self
             .profiles
             .get(spend.profile)
@@ -237,8 +235,7 @@ impl Quotas {
     }
 
     /// Spends for one admitted call.
-    pub(crate) fn charge(&mut self, now: Timestamp, spend: &Spend<'_>) {
-        let mut keys = Keys::default();
+    pub(crate) fn charge(&mut self, now: Timestamp, spend: &Spend<'_>, keys: &mut Keys) {
         let Some(profile) = self.profiles.get_mut(spend.profile) else {
             return;
         };
@@ -272,6 +269,14 @@ mod tests {
     impl Quotas {
         fn install(&mut self, profile: &str, note: &str) {
             of_note(note).for_each(|limit| self.add(&profile.into(), limit));
+        }
+
+        fn asked(&self, now: Timestamp, spend: &Spend<'_>) -> Verdict {
+            self.opinion(now, spend, &mut Keys::default())
+        }
+
+        fn spent(&mut self, now: Timestamp, spend: &Spend<'_>) {
+            self.charge(now, spend, &mut Keys::default());
         }
     }
 
@@ -320,17 +325,17 @@ mod tests {
             ),
         ] {
             let mut quotas = quotas(&format!("calls=1 key={key} rule=0"));
-            quotas.charge(T0, &base);
+            quotas.spent(T0, &base);
             for call in refused {
                 assert_eq!(
-                    quotas.opinion(T0, &call).reason,
+                    quotas.asked(T0, &call).reason,
                     Reason::RateLimited,
                     "{key} {call:?}"
                 );
             }
             for call in open {
                 assert_eq!(
-                    quotas.opinion(T0, &call).kind,
+                    quotas.asked(T0, &call).kind,
                     VerdictKind::Defer,
                     "{key} {call:?}"
                 );
@@ -341,9 +346,9 @@ mod tests {
     #[test]
     fn names_that_join_alike_are_different_sessions() {
         let mut quotas = quotas("calls=1 key=trace rule=0");
-        quotas.charge(T0, &spend("key:a", "bc", "Read"));
+        quotas.spent(T0, &spend("key:a", "bc", "Read"));
         assert_eq!(
-            quotas.opinion(T0, &spend("key:ab", "c", "Read")).kind,
+            quotas.asked(T0, &spend("key:ab", "c", "Read")).kind,
             VerdictKind::Defer
         );
     }
@@ -352,12 +357,12 @@ mod tests {
     fn cost_counts_argument_bytes() {
         let mut quotas = quotas("cost=25 key=trace rule=0");
         let call = spend("uid:1", "t", "Read");
-        quotas.charge(T0, &call);
-        assert_eq!(quotas.opinion(T0, &call).kind, VerdictKind::Defer);
-        quotas.charge(T0, &call);
-        assert_eq!(quotas.opinion(T0, &call).kind, VerdictKind::Deny);
+        quotas.spent(T0, &call);
+        assert_eq!(quotas.asked(T0, &call).kind, VerdictKind::Defer);
+        quotas.spent(T0, &call);
+        assert_eq!(quotas.asked(T0, &call).kind, VerdictKind::Deny);
         assert_eq!(
-            quotas.opinion(T0, &Spend { bytes: 5, ..call }).kind,
+            quotas.asked(T0, &Spend { bytes: 5, ..call }).kind,
             VerdictKind::Defer
         );
     }
@@ -368,8 +373,8 @@ mod tests {
             "calls=1 key=trace rule=0 window_ms=1000; calls=1 key=trace rule=1 window_ms=5000",
         );
         let call = spend("uid:1", "t", "Read");
-        quotas.charge(T0, &call);
-        let verdict = quotas.opinion(T0, &call);
+        quotas.spent(T0, &call);
+        let verdict = quotas.asked(T0, &call);
         assert_eq!(
             (&*verdict.by, verdict.retry_after_ms),
             ("rate_limit/1", Some(5000))
@@ -379,8 +384,8 @@ mod tests {
             "p",
             "calls=1 key=trace rule=0 window_ms=1000; calls=1 key=trace rule=1 retry_after_ms=7",
         );
-        quotas.charge(T0, &spend("uid:1", "u", "Read"));
-        let verdict = quotas.opinion(T0, &spend("uid:1", "u", "Read"));
+        quotas.spent(T0, &spend("uid:1", "u", "Read"));
+        let verdict = quotas.asked(T0, &spend("uid:1", "u", "Read"));
         assert_eq!(
             (&*verdict.by, verdict.retry_after_ms),
             ("rate_limit/1", Some(7))
@@ -393,7 +398,7 @@ mod tests {
         let windowed = "calls=1 key=principal rule=1 window_ms=60000";
         let call = spend("uid:1", "t", "Read");
         let mut quotas = quotas(&format!("{lifetime}; {windowed}"));
-        quotas.charge(T0, &call);
+        quotas.spent(T0, &call);
         for (note, by) in [
             // Moved to another place in the file.
             (
@@ -404,19 +409,19 @@ mod tests {
         ] {
             quotas.begin();
             quotas.install("p", note);
-            assert_eq!(&*quotas.opinion(T0, &call).by, by, "{note}");
+            assert_eq!(&*quotas.asked(T0, &call).by, by, "{note}");
         }
         // A larger lifetime quota keeps the count, and another profile has its own.
         quotas.begin();
         quotas.install("p", "calls=3 key=trace rule=0");
-        quotas.charge(T0, &call);
+        quotas.spent(T0, &call);
         quotas.begin();
         quotas.install("p", "calls=1 key=trace rule=0");
         quotas.install("q", "calls=1 key=trace rule=0");
-        assert_eq!(quotas.opinion(T0, &call).kind, VerdictKind::Deny);
+        assert_eq!(quotas.asked(T0, &call).kind, VerdictKind::Deny);
         assert_eq!(
             quotas
-                .opinion(
+                .asked(
                     T0,
                     &Spend {
                         profile: "q",
@@ -431,7 +436,7 @@ mod tests {
     #[test]
     fn limits_that_went_give_their_memory_back() {
         let mut quotas = quotas("calls=5 key=trace rule=0");
-        quotas.charge(T0, &spend("uid:1", "t", "Read"));
+        quotas.spent(T0, &spend("uid:1", "t", "Read"));
         assert_eq!(quotas.owners.keys(), 1);
         quotas.begin();
         quotas.begin();
@@ -442,19 +447,19 @@ mod tests {
     fn two_limits_on_one_table_charge_it_once() {
         let mut quotas = quotas("calls=2 key=trace rule=0; calls=5 key=trace rule=1");
         let call = spend("uid:1", "t", "Read");
-        quotas.charge(T0, &call);
-        assert_eq!(quotas.opinion(T0, &call).kind, VerdictKind::Defer);
-        quotas.charge(T0, &call);
-        assert_eq!(&*quotas.opinion(T0, &call).by, "rate_limit/0");
+        quotas.spent(T0, &call);
+        assert_eq!(quotas.asked(T0, &call).kind, VerdictKind::Defer);
+        quotas.spent(T0, &call);
+        assert_eq!(&*quotas.asked(T0, &call).by, "rate_limit/0");
     }
 
     #[test]
     fn what_is_given_back_is_not_spent() {
         let mut quotas = quotas("calls=1 key=trace rule=0; cost=10 key=tool rule=1 window_ms=9");
         let call = spend("uid:1", "t", "Read");
-        quotas.charge(T0, &call);
-        assert_eq!(quotas.opinion(T0, &call).kind, VerdictKind::Deny);
+        quotas.spent(T0, &call);
+        assert_eq!(quotas.asked(T0, &call).kind, VerdictKind::Deny);
         quotas.give_back(&call);
-        assert_eq!(quotas.opinion(T0, &call).kind, VerdictKind::Defer);
+        assert_eq!(quotas.asked(T0, &call).kind, VerdictKind::Defer);
     }
 }
