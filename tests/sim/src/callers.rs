@@ -17,6 +17,8 @@ pub const CALLS_PER_SESSION: u64 = 6;
 pub const CALLS_PER_WINDOW: u64 = 5;
 /// Its window.
 pub const WINDOW_US: u64 = 20_000_000;
+/// User ids go from 1 to this.
+pub const USERS: u32 = 4;
 /// The user whose profile only observes.
 pub const OBSERVED_UID: u32 = 3;
 
@@ -40,7 +42,7 @@ pub struct Ask {
 impl Ask {
     /// A call somebody might make.
     pub fn draw(random: &mut Random) -> Self {
-        let uid = u32::try_from(1 + random.below(3)).unwrap_or(1);
+        let uid = u32::try_from(1 + random.below(u64::from(USERS))).unwrap_or(1);
         let sound = !random.one_in(4);
         let tool = if sound {
             random.pick(&TOOLS[..2])
@@ -153,11 +155,11 @@ fn manifests(which: u8) -> [Manifest; 2] {
 #[must_use]
 pub fn limits() -> Limits {
     Limits {
-        sessions_max: 9,
+        sessions_max: 6,
         sessions_per_principal_max: 4,
         session_idle_ms_max: 60_000,
-        quota_keys_max: 40,
-        quota_keys_per_principal_max: 12,
+        quota_keys_max: 17,
+        quota_keys_per_principal_max: 5,
         ..Limits::default()
     }
 }

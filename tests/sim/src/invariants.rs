@@ -7,7 +7,7 @@ use fak_kernel::{Kernel, Viewer};
 use fak_types::{Reason, VerdictKind};
 
 use crate::{
-    callers::{CALLS_PER_SESSION, CALLS_PER_WINDOW, OBSERVED_UID, WINDOW_US, limits},
+    callers::{CALLS_PER_SESSION, CALLS_PER_WINDOW, OBSERVED_UID, USERS, WINDOW_US, limits},
     world::{Answer, World},
 };
 
@@ -78,7 +78,7 @@ fn invariant_sessions_are_bounded(world: &World) -> Held {
     let (kernel, limits) = (&world.kernel, limits());
     let all = kernel.sessions_live(Viewer::All);
     hold(all <= limits.sessions_max, || format!("{all} sessions"))?;
-    for uid in 1..=3 {
+    for uid in 1..=USERS {
         let name = format!("uid:{uid}");
         let own = kernel.sessions(Viewer::Own(&name), usize::MAX);
         let most = limits.sessions_per_principal_max;
@@ -136,7 +136,7 @@ fn invariant_lifetime_quota(world: &World) -> Held {
 
 /// GCRA admits at most the burst and what refills meanwhile.
 fn invariant_window(world: &World) -> Held {
-    for uid in (1..=3).filter(|uid| *uid != OBSERVED_UID) {
+    for uid in (1..=USERS).filter(|uid| *uid != OBSERVED_UID) {
         let times: Vec<(usize, u64)> = world
             .answers
             .iter()
