@@ -28,8 +28,10 @@ const TAIL_ROWS_MAX: u32 = 1 << 20;
 /// Rows a tail shows when the caller does not say how many.
 const TAIL_ROWS_DEFAULT: u32 = 20;
 
-/// Sessions listed when the caller does not say how many, and the most it may ask for.
+/// Sessions listed when the caller does not say how many.
 const SESSIONS_DEFAULT: u32 = 100;
+
+/// Most sessions listed at once. LIMIT: a caller that asks for more gets these.
 const SESSIONS_MAX: u32 = 10_000;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -33,7 +33,7 @@ pub(crate) struct FileOffice {
 /// The first policy, before there is an office.
 pub(crate) struct First {
     pub(crate) built: Built,
-    sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
 }
 
 impl First {
@@ -46,14 +46,20 @@ impl First {
 }
 
 impl FileOffice {
-    pub(crate) fn new(args: Args, plan: &Plan, about: About, first: First) -> Self {
+    /// The office of a program whose first policy is `infos`, made of `sources`.
+    pub(crate) fn new(
+        args: Args,
+        plan: &Plan,
+        about: About,
+        infos: Vec<ProfileInfo>,
+        sources: Vec<Source>,
+    ) -> Self {
         let config = plan.config.clone();
         let acl = Arc::new(acl_of(&config));
-        let First { built, sources } = first;
         let in_force = InForce {
             config,
             acl,
-            infos: built.infos,
+            infos,
             sources,
         };
         Self {

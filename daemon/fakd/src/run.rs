@@ -12,7 +12,6 @@ use fak_config::{Config, Durability};
 use fak_control::{About, Change, Desk, Limits, now};
 use fak_journal::{Journal, OpenError, Settings};
 use fak_kernel::Snapshot;
-use fak_policy::PolicySet;
 use fak_telemetry::{Event, Notice, Sink};
 use log::LevelFilter;
 use sd_notify::NotifyState;
@@ -145,7 +144,7 @@ fn runtime() -> Result<Runtime, Failure> {
 async fn open_desk(
     args: &Args,
     plan: &Plan,
-    mut first: First,
+    first: First,
     restored: Restored,
     evidence: JournalEvidence,
 ) -> Result<(DeskHere, u64), Failure> {
@@ -154,8 +153,8 @@ async fn open_desk(
         image_upto,
         ..
     } = restored;
-    let set = std::mem::replace(&mut first.built.set, PolicySet::embedded());
-    let snapshot = Arc::new(Snapshot::new(kernel.generation() + 1, set));
+    let First { built, sources } = first;
+    let snapshot = Arc::new(Snapshot::new(kernel.generation() + 1, built.set));
     let mut rows = vec![Draft {
         policy: Some(snapshot.digest()),
         generation: snapshot.generation(),
@@ -180,7 +179,7 @@ async fn open_desk(
         streams_per_uid: config.limits.streams_per_uid,
         frame_bytes: config.limits.frame_bytes,
     };
-    let office = FileOffice::new(args.clone(), plan, about, first);
+    let office = FileOffice::new(args.clone(), plan, about, built.infos, sources);
     let desk = Desk::new(
         limits,
         (evidence, office),

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Read as _,
-    os::unix::process::ExitStatusExt as _,
+    os::unix::{net::UnixDatagram, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -360,4 +360,103 @@ fn a_reload_refuses_a_broken_configuration_too() {
         home.records().iter().any(refused)
     });
     assert_eq!(home.status().generation, before);
+}
+
+/// Reads messages of the notify socket until one holds `wanted`.
+fn told(notify: &UnixDatagram, wanted: &str) {
+    let mut all = String::new();
+    let begun = Instant::now();
+    while !all.contains(wanted) {
+        assert!(begun.elapsed() < PATIENCE, "no {wanted} in:\n{all}");
+        let mut message = [0_u8; 4096];
+        let length = notify.recv(&mut message).expect("a message");
+        all.push_str(&String::from_utf8_lossy(&message[..length]));
+        all.push('\n');
+    }
+}
+
+#[test]
+fn the_service_manager_hears_of_each_step_and_of_every_sign_of_life() {
+    let home = Home::new();
+    let path = home.path("notify");
+    let notify = UnixDatagram::bind(&path).expect("bound");
+    notify.set_read_timeout(Some(PATIENCE)).expect("set");
+    let child = home
+        .command(&[])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "400000")
+        .spawn()
+        .expect("started");
+    let mut daemon = Daemon(child);
+    told(&notify, "READY=1");
+    told(&notify, "WATCHDOG=1");
+    told(&notify, "WATCHDOG=1");
+    daemon.signal("-HUP");
+    told(&notify, "RELOADING=1");
+    told(&notify, "READY=1");
+    daemon.signal("-INT");
+    told(&notify, "STOPPING=1");
+    assert_eq!(daemon.ended().0.code(), Some(0));
+}
+
+/// Binds a socket as descriptor 3 and becomes fakd, as a service manager does.
+const ACTIVATE: &str = "
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(8)
+os.dup2(s.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+";
+
+#[test]
+fn an_inherited_socket_is_served_and_left_behind() {
+    let home = Home::new();
+    let socket = home.path("inherited.sock");
+    let fakd = home.command(&[]);
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", ACTIVATE])
+        .arg(&socket)
+        .arg(fakd.get_program())
+        .args(fakd.get_args());
+    for (name, value) in fakd.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let Ok(child) = command.stderr(Stdio::piped()).spawn() else {
+        return skipped(
+            "an_inherited_socket_is_served_and_left_behind",
+            "needs python3",
+        );
+    };
+    let mut daemon = Daemon(child);
+    let answered = || {
+        home.runtime.block_on(async {
+            client(&socket)
+                .await
+                .ok()?
+                .status(StatusRequest {})
+                .await
+                .ok()
+        })
+    };
+    until("the inherited socket is not served", || {
+        answered().is_some()
+    });
+    assert!(!home.socket().exists(), "no socket of its own is made");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().0.code(), Some(0));
+    assert!(socket.exists(), "the socket belongs to the service manager");
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this is how a test says that it skipped itself"
+)]
+fn skipped(test: &str, why: &str) {
+    println!("SKIP: {test}: {why}");
 }
