@@ -113,6 +113,7 @@ pub fn render(problems: &[Diagnostic]) -> String {
 
 /// Policy text as it may stand in a message: one line, at most 80 characters, nothing invisible.
 pub(crate) fn shown(text: &str) -> String {
+    /// LIMIT: a description quotes no more of what was found, in characters.
     const CHARS_MAX: usize = 80;
     let mut out = String::new();
     for (index, c) in text.chars().enumerate() {
