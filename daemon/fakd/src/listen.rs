@@ -4,7 +4,7 @@ use std::{
     fs::{self, DirBuilder, File},
     io,
     os::unix::{
-        fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+        fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -114,6 +114,8 @@ fn socket_lock(path: &Path) -> Result<Box<dyn std::fmt::Debug + Send>, Failure> 
     let file = File::options()
         .create(true)
         .truncate(false)
+        // Whoever could open it could hold the lock and keep fakd from starting.
+        .mode(0o600)
         .write(true)
         .open(&lock_path)
         .map_err(|error| failed(&error))?;

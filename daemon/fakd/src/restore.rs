@@ -13,7 +13,7 @@ use fak_telemetry::{Event, Notice};
 const KEY: &str = "kernel";
 
 /// Rows after which a new image is worth its price.
-pub(crate) const ROWS_BETWEEN_IMAGES: u64 = 20_000;
+pub(crate) const ROWS_BETWEEN_IMAGES: u64 = 100_000;
 
 /// A kernel and the last row it has seen.
 pub(crate) struct Restored {

@@ -46,7 +46,7 @@ const GOODBYE_WAIT: Duration = Duration::from_millis(250);
 const QUIET_STEP: Duration = Duration::from_millis(5);
 
 /// How often the housekeeping looks whether there is anything to do.
-const HOUSEKEEPING: Duration = Duration::from_secs(30);
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 /// Threads that answer.
 const WORKERS: usize = 2;
