@@ -4,7 +4,6 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use fak_args::{PathGlob, Selector, compare_numbers};
 use fak_types::{Posture, Reason, VerdictKind};
-use regex::RegexBuilder;
 
 use crate::{
     diagnostic::Diagnostic,
@@ -14,7 +13,7 @@ use crate::{
     manifest::{ArgRule, Bind, Manifest, Matcher, RateLimit, ShellArg},
     names,
     rules::{
-        Check, REGEX_BYTES_MAX, Rule, argv::ArgvCheck, path::PathCheck, place::PlaceCheck,
+        Check, Pattern, Rule, argv::ArgvCheck, path::PathCheck, place::PlaceCheck,
         schema::SchemaCheck,
     },
 };
@@ -77,6 +76,8 @@ pub(crate) struct Permits {
     exact: HashMap<Box<str>, Arc<str>>,
     prefixes: HashMap<Box<str>, Arc<str>>,
     lengths: Vec<usize>,
+    /// The allowed names by their folded form, for the caller who misspelt one.
+    folded: HashMap<String, Box<str>>,
     /// The hint of a default denial.
     pub(crate) unlisted: Option<Arc<str>>,
 }
@@ -102,6 +103,12 @@ impl Permits {
             exact: by("allow", &manifest.allow),
             prefixes,
             lengths,
+            folded: manifest
+                .allow
+                .iter()
+                .rev()
+                .map(|name| (names::fold_key(name), name.as_str().into()))
+                .collect(),
             unlisted: Some(unlisted.into()),
         }
     }
@@ -117,15 +124,7 @@ impl Permits {
 
     /// An allowed name that differs only in case and separators: what the caller may have meant.
     pub(crate) fn near(&self, tool: &str) -> Option<&str> {
-        let folded = names::fold_key(tool);
-        let mut near: Vec<&str> = self
-            .exact
-            .keys()
-            .map(|name| &**name)
-            .filter(|name| names::key_is(name, &folded))
-            .collect();
-        near.sort_unstable();
-        near.first().copied()
+        self.folded.get(&names::fold_key(tool)).map(|name| &**name)
     }
 }
 
@@ -397,15 +396,9 @@ fn check(matcher: &Matcher) -> Result<Check, (String, String)> {
         move |(inner, message): (String, String)| (format!("{part}.{inner}"), message)
     };
     Ok(match matcher {
-        Matcher::DenyRegex(text) => {
-            let built = RegexBuilder::new(text)
-                .size_limit(REGEX_BYTES_MAX)
-                .dfa_size_limit(REGEX_BYTES_MAX)
-                .build();
-            Check::DenyRegex(
-                built.map_err(|problem| ("deny_regex".to_owned(), regex_problem(&problem)))?,
-            )
-        }
+        Matcher::DenyRegex(text) => Check::DenyRegex(
+            Pattern::new(text).map_err(|message| ("deny_regex".to_owned(), message))?,
+        ),
         Matcher::AllowGlob(text) => {
             let built = PathGlob::new(text, false);
             Check::AllowGlob(
@@ -437,20 +430,4 @@ fn check(matcher: &Matcher) -> Result<Check, (String, String)> {
         ),
         Matcher::Argv(rule) => Check::Argv(ArgvCheck::new(rule).map_err(within("argv"))?),
     })
-}
-
-/// The last line of a regular expression's error says what is wrong; the ones before draw it.
-fn regex_problem(problem: &regex::Error) -> String {
-    match problem {
-        regex::Error::CompiledTooBig(_) => "the pattern needs more than a megabyte".to_owned(),
-        other => {
-            let text = other.to_string();
-            text.lines()
-                .last()
-                .unwrap_or(&text)
-                .trim()
-                .trim_start_matches("error: ")
-                .to_owned()
-        }
-    }
 }

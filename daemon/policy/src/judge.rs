@@ -17,18 +17,21 @@ use fak_args::{Args, Kind, Limits, Value};
 use fak_shell::Opaque;
 use fak_types::{CallLimits, Reason, ToolCall, Verdict, VerdictKind};
 
-use self::facts::ShellText;
+use self::facts::{Leaf, ShellText};
 use crate::{
     compile::Policy,
     index::Plan,
     names,
     rules::{
-        Check, Finding, Rule, Selected, View,
-        argv::{ANY_PROGRAM, Fit},
+        Check, Finding, Rule, View,
+        argv::{ANY_PROGRAM, Fit, Subject},
     },
     spot::Ground,
     world::World,
 };
+
+/// Most shell arguments of one call. LIMIT: a tool has one or two; more are refused.
+const SHELL_TEXTS_MAX: usize = 64;
 
 /// The names of the rungs, made once: a verdict clones them.
 struct Words {
@@ -59,9 +62,10 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
 struct Case<'c> {
     policy: &'c Policy,
     tool: &'c str,
-    args: Args<'c>,
+    args: &'c Args<'c>,
     plan: Cow<'c, Plan>,
     ground: Ground<'c>,
+    leaves: OnceCell<Vec<Leaf<'c, 'c>>>,
     shells: OnceCell<Result<Vec<ShellText<'c>>, &'static str>>,
 }
 
@@ -80,8 +84,11 @@ const REFUSING: [Rung; 5] = [
 impl Policy {
     /// Judges a call. Pure: no lock, no clock, no I/O but what `world` does.
     pub fn adjudicate(&self, call: &ToolCall<'_>, world: &dyn World) -> Verdict {
-        match Case::open(self, call, world) {
-            Ok(case) => posture::apply(self.posture(), case.decide(), || case.plainly_reads()),
+        match read(call) {
+            Ok(args) => {
+                let case = Case::new(self, call, &args, world);
+                posture::apply(self.posture(), case.decide(), || case.plainly_reads())
+            }
             Err(verdict) => posture::apply(self.posture(), verdict, || false),
         }
     }
@@ -96,9 +103,10 @@ impl Policy {
                 verdict.unwrap_or_else(|| Verdict::defer(rung)),
             ));
         };
-        match Case::open(self, call, world) {
+        match read(call) {
             Err(verdict) => add("parse", Some(verdict)),
-            Ok(case) => {
+            Ok(args) => {
+                let case = Case::new(self, call, &args, world);
                 add("parse", None);
                 for (name, rung) in REFUSING {
                     add(name, rung(&case));
@@ -115,54 +123,55 @@ impl Policy {
     }
 }
 
+/// Reads the call's form.
+fn read<'c>(call: &ToolCall<'c>) -> Result<Args<'c>, Verdict> {
+    let malformed = |words: &str| Verdict::deny(Reason::Malformed, Arc::clone(&WORDS.parse), words);
+    if let Some(problem) = names::name_problem(call.tool) {
+        return Err(malformed(problem));
+    }
+    let limits = CallLimits::default();
+    let limits = Limits {
+        bytes_max: limits.args_bytes_max,
+        depth_max: limits.depth_max,
+        values_max: limits.values_max,
+    };
+    Args::parse(call.args, &limits).map_err(|problem| Verdict {
+        hint: Some(Arc::clone(&WORDS.form)),
+        ..malformed(&problem.to_string())
+    })
+}
+
 impl<'c> Case<'c> {
-    /// Reads the call's form.
-    fn open(
+    fn new(
         policy: &'c Policy,
-        call: &'c ToolCall<'c>,
+        call: &ToolCall<'c>,
+        args: &'c Args<'c>,
         world: &'c dyn World,
-    ) -> Result<Self, Verdict> {
-        let malformed = |words: &str| {
-            let verdict = Verdict::deny(Reason::Malformed, Arc::clone(&WORDS.parse), words);
-            Verdict {
-                hint: Some(Arc::clone(&WORDS.form)),
-                ..verdict
-            }
-        };
-        if let Some(problem) = names::name_problem(call.tool) {
-            return Err(Verdict {
-                hint: None,
-                ..malformed(problem)
-            });
-        }
-        let limits = CallLimits::default();
-        let limits = Limits {
-            bytes_max: limits.args_bytes_max,
-            depth_max: limits.depth_max,
-            values_max: limits.values_max,
-        };
-        let args =
-            Args::parse(call.args, &limits).map_err(|problem| malformed(&problem.to_string()))?;
+    ) -> Self {
         let lower: Cow<'_, str> = if call.tool.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(call.tool.to_ascii_lowercase())
         } else {
             Cow::Borrowed(call.tool)
         };
-        let plan = policy.index.plan(call.tool, &lower);
-        let ground = Ground {
-            here: call.cwd,
-            cwd: call.cwd,
-            home: call.home,
-            world,
-        };
-        Ok(Self {
+        Self {
             policy,
             tool: call.tool,
             args,
-            plan,
-            ground,
+            plan: policy.index.plan(call.tool, &lower),
+            ground: Ground {
+                here: call.cwd,
+                cwd: call.cwd,
+                home: call.home,
+                world,
+            },
+            leaves: OnceCell::new(),
             shells: OnceCell::new(),
-        })
+        }
+    }
+
+    /// The string leaves of the call, collected at first need.
+    fn leaves(&self) -> &[Leaf<'c, 'c>] {
+        self.leaves.get_or_init(|| Leaf::all(self.args.root()))
     }
 
     /// The fold of the rungs, before the posture. A witness asked for does not end the search for a
@@ -196,7 +205,7 @@ impl<'c> Case<'c> {
         if !self.plan.write_shaped {
             return None;
         }
-        let fragment = guard.in_arguments(self.tool, self.args.root(), &self.ground)?;
+        let fragment = guard.in_arguments(self.tool, self.leaves(), &self.ground)?;
         Some(self_modify(&format!("the call writes to {fragment}")))
     }
 
@@ -230,6 +239,9 @@ impl<'c> Case<'c> {
                     {
                         continue;
                     }
+                    if shells.len() == SHELL_TEXTS_MAX {
+                        return Err("the call holds more shell arguments than can be examined");
+                    }
                     shells.push(ShellText::read(value, parent_of(self.args.root(), at))?);
                 }
             }
@@ -258,13 +270,14 @@ impl<'c> Case<'c> {
         };
         let view = View {
             root: self.args.root(),
+            leaves: self.leaves(),
             shells,
             ground: &self.ground,
+            tool: self.tool,
             write_shaped: self.plan.write_shaped,
-            patches: names::patches(self.tool),
         };
         let mut found: Vec<(u32, Verdict)> = Vec::new();
-        let mut selected: Vec<(u32, Vec<Selected<'_, '_>>)> = Vec::new();
+        let mut selected: Vec<(u32, Vec<Value<'c, 'c>>)> = Vec::new();
         for &place in &self.plan.rules {
             let Some(rule) = self.policy.rules.get(place as usize) else {
                 continue;
@@ -272,16 +285,11 @@ impl<'c> Case<'c> {
             if matches!(rule.check, Check::Argv(_)) {
                 continue;
             }
-            let known = selected
-                .iter()
-                .position(|(selector, _)| *selector == rule.selector);
-            let known = known.unwrap_or_else(|| {
-                selected.push((rule.selector, self.select(rule)));
-                selected.len() - 1
-            });
-            let values = selected
-                .get(known)
-                .map_or(&[][..], |(_, values)| values.as_slice());
+            let values = if rule.every_leaf {
+                &[][..]
+            } else {
+                self.select(rule, &mut selected)
+            };
             if let Some(finding) = rule.judge(values, &view) {
                 let verdict = refusal(rule, finding);
                 let denied = verdict.kind == VerdictKind::Deny;
@@ -301,29 +309,30 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// The values a rule is about.
-    fn select(&self, rule: &Rule) -> Vec<Selected<'_, 'c>> {
-        if rule.every_leaf {
-            let mut leaves = Vec::new();
-            collect_leaves(self.args.root(), false, &mut leaves);
-            return leaves;
-        }
-        let Some(selector) = self.policy.selectors.get(rule.selector as usize) else {
-            return Vec::new();
-        };
-        self.args
-            .select(selector)
-            .into_iter()
-            .map(|value| Selected {
-                value,
-                content: false,
-            })
-            .collect()
+    /// The values a rule's selector names, selected once per selector.
+    fn select<'m>(
+        &self,
+        rule: &Rule,
+        selected: &'m mut Vec<(u32, Vec<Value<'c, 'c>>)>,
+    ) -> &'m [Value<'c, 'c>] {
+        let known = selected
+            .iter()
+            .position(|(selector, _)| *selector == rule.selector);
+        let known = known.unwrap_or_else(|| {
+            let selector = self.policy.selectors.get(rule.selector as usize);
+            let values = selector
+                .map(|selector| self.args.select(selector))
+                .unwrap_or_default();
+            selected.push((rule.selector, values));
+            selected.len() - 1
+        });
+        selected.get(known).map_or(&[], |(_, values)| values)
     }
 
     /// The rules about forms that one of the text's commands has: the first of each kind of verdict.
     fn forms(&self, shell: &ShellText<'_>) -> Vec<(u32, Verdict)> {
         let mut found: Vec<(u32, Verdict)> = Vec::new();
+        let mut selected = Vec::new();
         for command in &shell.script.commands {
             let own = self
                 .policy
@@ -338,8 +347,7 @@ impl<'c> Case<'c> {
             if own.is_empty() && any.is_empty() {
                 continue;
             }
-            let options = command.options();
-            let listed = shell.takes_names(command);
+            let subject = Subject::new(command, shell);
             for place in own.iter().chain(any) {
                 if self.plan.rules.binary_search(place).is_err()
                     || found.iter().any(|(known, _)| known == place)
@@ -354,13 +362,13 @@ impl<'c> Case<'c> {
                 };
                 if !rule.every_leaf
                     && !self
-                        .select(rule)
+                        .select(rule, &mut selected)
                         .iter()
-                        .any(|one| one.value.span() == shell.span)
+                        .any(|one| one.span() == shell.span)
                 {
                     continue;
                 }
-                let words = match form.fit(command, &options, listed) {
+                let words = match form.fit(&subject) {
                     Fit::No => continue,
                     Fit::Yes => format!("the command at byte {} has the refused form", command.at),
                     Fit::Possible => {
@@ -497,21 +505,6 @@ fn parent_of<'s, 'a>(root: Value<'s, 'a>, at: usize) -> Option<Value<'s, 'a>> {
             return Some(parent);
         }
         parent = child;
-    }
-}
-
-/// Every string leaf, and whether the key above it holds content.
-fn collect_leaves<'s, 'a>(value: Value<'s, 'a>, content: bool, leaves: &mut Vec<Selected<'s, 'a>>) {
-    match value.kind() {
-        Kind::String => leaves.push(Selected { value, content }),
-        Kind::Array => value
-            .items()
-            .for_each(|item| collect_leaves(item, content, leaves)),
-        Kind::Object => value.items().for_each(|item| {
-            let content = item.key().is_some_and(|key| names::content_key(&key));
-            collect_leaves(item, content, leaves);
-        }),
-        _ => {}
     }
 }
 

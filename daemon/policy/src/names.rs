@@ -70,45 +70,45 @@ const INNOCENT: [&str; 4] = ["credit", "credits", "dispatch", "accredited"];
 /// refuses nothing, it only makes the guarded paths among the arguments count.
 pub(crate) fn write_shaped(name: &str) -> bool {
     words(name).any(|word| {
-        let word = word.as_str();
-        if INNOCENT.contains(&word) {
-            return false;
-        }
-        SHORT_VERBS.contains(&word)
-            || LONG_VERBS
-                .iter()
-                .any(|verb| word.starts_with(verb) || word.ends_with(verb))
+        let is = |verb: &str| word.eq_ignore_ascii_case(verb);
+        let begins = |verb: &str| {
+            word.get(..verb.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(verb))
+        };
+        let ends = |verb: &str| {
+            let from = word.len().checked_sub(verb.len());
+            from.and_then(|from| word.get(from..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(verb))
+        };
+        !INNOCENT.iter().any(|word| is(word))
+            && (SHORT_VERBS.iter().any(|verb| is(verb))
+                || LONG_VERBS.iter().any(|verb| begins(verb) || ends(verb)))
     })
 }
 
 /// Whether a tool name says that the tool is given patches.
 pub(crate) fn patches(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    ["patch", "diff", "apply"]
-        .iter()
-        .any(|word| lower.contains(word))
+    ["patch", "diff", "apply"].iter().any(|word| {
+        name.as_bytes()
+            .windows(word.len())
+            .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    })
 }
 
-/// The lower-cased words of `read_file`, `readFile`, `mcp__fs__read-file`.
-fn words(name: &str) -> impl Iterator<Item = String> {
-    let mut out = Vec::new();
-    let mut word = String::new();
-    let mut lower_before = false;
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && lower_before && !word.is_empty() {
-            out.push(std::mem::take(&mut word));
-        }
-        if c.is_alphanumeric() {
-            word.push(c.to_ascii_lowercase());
-        } else if !word.is_empty() {
-            out.push(std::mem::take(&mut word));
-        }
-        lower_before = c.is_ascii_lowercase() || c.is_ascii_digit();
-    }
-    if !word.is_empty() {
-        out.push(word);
-    }
-    out.into_iter()
+/// The words of `read_file`, `readFile`, `mcp__fs__read-file`.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !c.is_alphanumeric()).flat_map(|part| {
+        let mut rest = part;
+        std::iter::from_fn(move || {
+            let hump = rest.as_bytes().windows(2).position(|pair| {
+                matches!(pair, [a, b] if b.is_ascii_uppercase() && (a.is_ascii_lowercase() || a.is_ascii_digit()))
+            });
+            let end = hump.map_or(rest.len(), |at| at + 1);
+            let (word, tail) = rest.split_at_checked(end)?;
+            rest = tail;
+            (!word.is_empty()).then_some(word)
+        })
+    })
 }
 
 /// Beginnings of the names `admit_and_log` may relax.
@@ -118,8 +118,11 @@ const READ_PREFIXES: [&str; 7] = [
 
 /// Whether a tool name says that the tool only reads.
 pub(crate) fn read_shaped(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    READ_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) && !write_shaped(name)
+    let begins = |prefix: &&str| {
+        name.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    READ_PREFIXES.iter().any(begins) && !write_shaped(name)
 }
 
 /// Argument keys that make a read-shaped call reach the machine: it is no longer plainly a read.

@@ -13,7 +13,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use fak_args::{Kind, PathGlob, Value, compare_numbers, looks_like_destination};
 use fak_types::{Reason, VerdictKind};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use self::shell::Judged;
 use self::{
@@ -23,16 +23,17 @@ use self::{
     schema::SchemaCheck,
 };
 use crate::{
-    judge::{facts::ShellText, patch::patched_paths},
+    judge::{
+        facts::{Leaf, ShellText},
+        patch::patched_paths,
+    },
     manifest::Access,
+    names,
     spot::Ground,
 };
 
 /// Largest compiled regular expression, in bytes. LIMIT: larger ones are refused when a policy is compiled.
 pub(crate) const REGEX_BYTES_MAX: usize = 1 << 20;
-
-/// Longest single-line text that a rule on every leaf takes for a path.
-const LEAF_PATH_BYTES_MAX: usize = 4096;
 
 /// A compiled argument rule.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(crate) struct Rule {
 /// What a rule checks.
 #[derive(Debug)]
 pub(crate) enum Check {
-    DenyRegex(Regex),
+    DenyRegex(Pattern),
     AllowGlob(PathGlob),
     MaxBytes(u64),
     MaxLen(u64),
@@ -68,6 +69,46 @@ pub(crate) enum Check {
     Place(PlaceCheck),
     Schema(SchemaCheck),
     Argv(ArgvCheck),
+}
+
+/// A compiled `deny_regex`.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    regex: Regex,
+    floats: bool,
+}
+
+impl Pattern {
+    /// Compiles a pattern. The error says what is wrong with it.
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        let built = RegexBuilder::new(text)
+            .size_limit(REGEX_BYTES_MAX)
+            .dfa_size_limit(REGEX_BYTES_MAX)
+            .build();
+        let regex = built.map_err(|problem| match problem {
+            regex::Error::CompiledTooBig(_) => "the pattern needs more than a megabyte".to_owned(),
+            // The last line says what is wrong; the ones before draw it.
+            other => {
+                let words = other.to_string();
+                let last = words.lines().last().unwrap_or(&words);
+                last.trim().trim_start_matches("error: ").to_owned()
+            }
+        })?;
+        let looks = regex_syntax::parse(text).map(|hir| hir.properties().look_set());
+        let floats = looks.is_ok_and(|looks| !looks.contains_anchor());
+        Ok(Self { regex, floats })
+    }
+
+    /// Whether the pattern is found.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// Whether a match in a line is also one in a text that holds the line: nothing binds the pattern
+    /// to the ends.
+    pub(crate) const fn floats(&self) -> bool {
+        self.floats
+    }
 }
 
 /// Why a rule refuses. The words name the rule's bound, never the value.
@@ -85,35 +126,24 @@ pub(crate) enum Finding {
 pub(crate) struct View<'v, 'a> {
     /// The arguments.
     pub(crate) root: Value<'v, 'a>,
+    /// Every string leaf of them.
+    pub(crate) leaves: &'v [Leaf<'v, 'a>],
     /// The call's shell texts.
     pub(crate) shells: &'v [ShellText<'a>],
     pub(crate) ground: &'v Ground<'v>,
+    pub(crate) tool: &'v str,
     /// The tool's name says that it changes something.
     pub(crate) write_shaped: bool,
-    /// The tool's name says that it is given patches.
-    pub(crate) patches: bool,
-}
-
-/// A value a selector names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Selected<'v, 'a> {
-    pub(crate) value: Value<'v, 'a>,
-    /// Found among all leaves under a key that holds content, not a place.
-    pub(crate) content: bool,
 }
 
 impl Rule {
-    /// Judges the values the rule's selector names.
-    pub(crate) fn judge(
-        &self,
-        values: &[Selected<'_, '_>],
-        view: &View<'_, '_>,
-    ) -> Option<Finding> {
+    /// Judges the values the rule's selector names; a rule on every leaf takes them from the view.
+    pub(crate) fn judge(&self, values: &[Value<'_, '_>], view: &View<'_, '_>) -> Option<Finding> {
         if self.every_leaf {
-            return self.judge_leaves(values, view);
+            return self.judge_leaves(view);
         }
         let mut present = false;
-        for Selected { value, .. } in values {
+        for value in values {
             if value.kind() == Kind::Null {
                 continue;
             }
@@ -139,16 +169,20 @@ impl Rule {
     }
 
     /// Judges every string leaf, whatever its name or nesting, and every shell text as what it is.
-    fn judge_leaves(&self, leaves: &[Selected<'_, '_>], view: &View<'_, '_>) -> Option<Finding> {
-        if let Check::Schema(schema) = &self.check {
-            return schema.refuse(&view.root.to_json()).map(Finding::Refused);
+    fn judge_leaves(&self, view: &View<'_, '_>) -> Option<Finding> {
+        match &self.check {
+            Check::Schema(schema) => {
+                return schema.refuse(&view.root.to_json()).map(Finding::Refused);
+            }
+            Check::Argv(_) => return None,
+            _ => {}
         }
         for shell in view.shells {
             if let Judged::Text(Some(found)) = self.judge_shell(shell, view.ground) {
                 return Some(found);
             }
         }
-        leaves.iter().find_map(|leaf| {
+        view.leaves.iter().find_map(|leaf| {
             let at = leaf.value.span().start;
             let shell = view.shells.iter().any(|shell| shell.span.contains(&at));
             if shell {
@@ -160,7 +194,7 @@ impl Rule {
     }
 
     /// A leaf says by itself whether it is a path or a destination; the rule takes what it understands.
-    fn judge_leaf(&self, leaf: &Selected<'_, '_>, view: &View<'_, '_>) -> Option<Finding> {
+    fn judge_leaf(&self, leaf: &Leaf<'_, '_>, view: &View<'_, '_>) -> Option<Finding> {
         match &self.check {
             Check::Path(check) => {
                 let access = if view.write_shaped {
@@ -168,32 +202,26 @@ impl Rule {
                 } else {
                     Access::Read
                 };
-                if !check.governs(access) || (leaf.content && !view.patches) {
+                if !check.governs(access) || (leaf.content && !names::patches(view.tool)) {
                     return None;
                 }
-                let text = leaf.value.as_str()?;
-                if text.contains('\n') || leaf.content {
-                    return patched_paths(&text)
-                        .find_map(|path| check.refuse(path, view.ground))
-                        .map(Finding::Refused);
-                }
-                let path = text.strip_prefix("file://").unwrap_or(&text);
-                if path.is_empty() || path.len() > LEAF_PATH_BYTES_MAX {
-                    return None;
-                }
-                check.refuse_plain(path, view.ground).map(Finding::Refused)
+                let words = if leaf.content || leaf.text.contains('\n') {
+                    patched_paths(&leaf.text).find_map(|path| check.refuse(path, view.ground))
+                } else {
+                    let path = leaf.path()?;
+                    check.refuse_plain(leaf.spot(path, view.ground), view.ground)
+                };
+                words.map(Finding::Refused)
             }
             Check::Place(check) => {
-                let text = leaf.value.as_str()?;
-                if (leaf.content && view.write_shaped) || !looks_like_destination(&text) {
+                if (leaf.content && view.write_shaped) || !looks_like_destination(&leaf.text) {
                     return None;
                 }
-                match check.read(&text) {
+                match check.read(&leaf.text) {
                     Reading::Refused(words) => Some(Finding::Refused(words)),
                     Reading::Fine | Reading::Unreadable(_) => None,
                 }
             }
-            Check::Argv(_) => None,
             _ => self.judge_value(leaf.value, view.ground),
         }
     }

@@ -183,9 +183,10 @@ proptest! {
     #[test]
     fn hostile_text_is_answered(tool in "\\PC{0,12}", args in "\\PC{0,80}", command in "\\PC{0,60}") {
         let floor = floor();
-        judge(floor, &tool, &args);
-        common::shell(floor, &command);
-        judge(floor, "Write", &serde_json::json!({ "file_path": command, "content": args }).to_string());
+        let write = serde_json::json!({ "file_path": command, "content": args }).to_string();
+        for verdict in [judge(floor, &tool, &args), common::shell(floor, &command), judge(floor, "Write", &write)] {
+            prop_assert!(!verdict.by.is_empty());
+        }
     }
 }
 

@@ -196,7 +196,7 @@ fn the_shipped_floor_answers_the_recorded_commands() {
         let verdict = shell(&floor, command);
         let (kind, reason) = text(&row, "expect")
             .split_once('/')
-            .unwrap_or((text(&row, "expect"), "NONE"));
+            .unwrap_or_else(|| (text(&row, "expect"), "NONE"));
         if verdict.kind.as_str() != kind || verdict.reason.as_str() != reason {
             problems.push(format!(
                 "{command}: {} -> {}",

@@ -3,9 +3,12 @@
 use std::{borrow::Cow, cell::OnceCell, ops::Range};
 
 use fak_args::{Kind, Value};
-use fak_shell::{Command, Cwd, Effect, EffectKind, Limits, Script, Word};
+use fak_shell::{Command, Cwd, Effect, EffectKind, InlineCode, Limits, Script, Word, inline_code};
 
-use crate::{names, spot::Ground};
+use crate::{
+    names,
+    spot::{Ground, Spot},
+};
 
 /// One shell argument: its text, its commands, and where they run.
 pub(crate) struct ShellText<'a> {
@@ -18,6 +21,9 @@ pub(crate) struct ShellText<'a> {
     /// The directory it starts in, when the call names one.
     workdir: Option<String>,
     touches: OnceCell<Vec<Touch>>,
+    codes: OnceCell<Vec<(usize, InlineCode)>>,
+    lines: OnceCell<String>,
+    listed: OnceCell<bool>,
 }
 
 /// One effect of one command.
@@ -26,6 +32,14 @@ pub(crate) struct Touch {
     pub(crate) command: usize,
     /// What it does.
     pub(crate) effect: Effect,
+    places: OnceCell<Vec<Placed>>,
+}
+
+/// Where the target of an effect lies, if the command runs in `directory`.
+pub(crate) struct Placed {
+    /// `None`: in a directory that is not known.
+    pub(crate) directory: Option<String>,
+    pub(crate) spot: Spot,
 }
 
 impl<'a> ShellText<'a> {
@@ -48,6 +62,9 @@ impl<'a> ShellText<'a> {
             script,
             workdir,
             touches: OnceCell::new(),
+            codes: OnceCell::new(),
+            lines: OnceCell::new(),
+            listed: OnceCell::new(),
         })
     }
 
@@ -56,12 +73,11 @@ impl<'a> ShellText<'a> {
         self.touches.get_or_init(|| {
             let mut touches = Vec::new();
             for (command, found) in self.script.commands.iter().enumerate() {
-                touches.extend(
-                    found
-                        .effects()
-                        .into_iter()
-                        .map(|effect| Touch { command, effect }),
-                );
+                touches.extend(found.effects().into_iter().map(|effect| Touch {
+                    command,
+                    effect,
+                    places: OnceCell::new(),
+                }));
             }
             touches
         })
@@ -72,27 +88,75 @@ impl<'a> ShellText<'a> {
         self.script.commands.get(touch.command)
     }
 
+    /// Where the target of a touch lies, in each directory its command may run in.
+    pub(crate) fn places<'t>(&self, touch: &'t Touch, call: &Ground<'_>) -> &'t [Placed] {
+        touch.places.get_or_init(|| {
+            let Some(command) = self.command(touch) else {
+                return Vec::new();
+            };
+            let text = path_text(&touch.effect.target);
+            let directories = self.directories(command, call.cwd).into_iter();
+            directories
+                .map(|directory| {
+                    let spot = ground(directory.as_deref(), call).spot(&text);
+                    Placed { directory, spot }
+                })
+                .collect()
+        })
+    }
+
+    /// The code in other languages that commands are given, and the commands.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = (&Command, &InlineCode)> {
+        let codes = self.codes.get_or_init(|| {
+            let commands = self.script.commands.iter().enumerate();
+            commands
+                .filter_map(|(place, command)| Some((place, inline_code(command)?)))
+                .collect()
+        });
+        codes
+            .iter()
+            .filter_map(|(place, code)| Some((self.script.commands.get(*place)?, code)))
+    }
+
+    /// Every command's words joined by blanks, one command a line.
+    pub(crate) fn lines(&self) -> &str {
+        self.lines.get_or_init(|| {
+            let mut lines = String::with_capacity(self.text.len() + self.script.commands.len());
+            for command in &self.script.commands {
+                for word in &command.argv {
+                    lines.push_str(&word.text);
+                    lines.push(' ');
+                }
+                lines.pop();
+                lines.push('\n');
+            }
+            lines
+        })
+    }
+
     /// Whether the words a command gets when it runs are names that another command lists: what `find`
     /// found, or what `xargs` reads from a program that prints names.
     pub(crate) fn takes_names(&self, command: &Command) -> bool {
-        const LISTERS: [&str; 8] = ["find", "fd", "fdfind", "git", "grep", "rg", "ls", "locate"];
         match command.via.last() {
             // In the words of `find` itself, `{}` stands for what it finds.
             _ if command.program == "find" => true,
             Some(&"find") => true,
-            Some(&"xargs") => self
-                .script
-                .commands
-                .iter()
-                .filter(|one| one.program == "xargs")
-                .all(|xargs| {
-                    let source = xargs
-                        .upstream
-                        .and_then(|source| self.script.commands.get(source));
-                    source.is_some_and(|source| LISTERS.contains(&source.program.as_str()))
-                }),
+            Some(&"xargs") => *self.listed.get_or_init(|| self.lists_names()),
             _ => false,
         }
+    }
+
+    /// Whether every `xargs` of the text reads from a program that prints names.
+    fn lists_names(&self) -> bool {
+        const LISTERS: [&str; 8] = ["find", "fd", "fdfind", "git", "grep", "rg", "ls", "locate"];
+        let commands = &self.script.commands;
+        commands
+            .iter()
+            .filter(|one| one.program == "xargs")
+            .all(|xargs| {
+                let source = xargs.upstream.and_then(|source| commands.get(source));
+                source.is_some_and(|source| LISTERS.contains(&source.program.as_str()))
+            })
     }
 
     /// The directories a command may run in: one when the text tells, two when an earlier `cd` may
@@ -188,4 +252,59 @@ pub(crate) fn ground<'c>(directory: Option<&'c str>, call: &Ground<'c>) -> Groun
 /// Whether the effect changes its target.
 pub(crate) const fn changes(kind: EffectKind) -> bool {
     matches!(kind, EffectKind::Write | EffectKind::Delete)
+}
+
+/// A string leaf of the arguments.
+pub(crate) struct Leaf<'s, 'a> {
+    pub(crate) value: Value<'s, 'a>,
+    pub(crate) text: Cow<'a, str>,
+    /// The key above it holds content, not a place.
+    pub(crate) content: bool,
+    spot: OnceCell<Spot>,
+}
+
+impl<'s, 'a> Leaf<'s, 'a> {
+    /// Every string leaf, in text order.
+    pub(crate) fn all(root: Value<'s, 'a>) -> Vec<Self> {
+        let mut leaves = Vec::new();
+        collect(root, false, &mut leaves);
+        leaves
+    }
+
+    /// The text, if it can be a path: a single line no longer than the kernel takes.
+    pub(crate) fn path(&self) -> Option<&str> {
+        let path = self.text.strip_prefix("file://").unwrap_or(&self.text);
+        let fits = !path.is_empty() && path.len() <= PATH_BYTES_MAX && !path.contains('\n');
+        fits.then_some(path)
+    }
+
+    /// Where the path lies.
+    pub(crate) fn spot(&self, path: &str, ground: &Ground<'_>) -> &Spot {
+        self.spot.get_or_init(|| ground.spot(path))
+    }
+}
+
+/// LIMIT: the kernel takes no longer path.
+const PATH_BYTES_MAX: usize = 4096;
+
+fn collect<'s, 'a>(value: Value<'s, 'a>, content: bool, leaves: &mut Vec<Leaf<'s, 'a>>) {
+    match value.kind() {
+        Kind::String => {
+            let text = value.as_str().unwrap_or_default();
+            leaves.push(Leaf {
+                value,
+                text,
+                content,
+                spot: OnceCell::new(),
+            });
+        }
+        Kind::Array => value
+            .items()
+            .for_each(|item| collect(item, content, leaves)),
+        Kind::Object => value.items().for_each(|item| {
+            let content = item.key().is_some_and(|key| names::content_key(&key));
+            collect(item, content, leaves);
+        }),
+        _ => {}
+    }
 }

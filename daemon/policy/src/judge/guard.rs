@@ -1,28 +1,20 @@
 //! Self-modification: a write to what guards the agent.
 
+use std::cell::Cell;
+
 use aho_corasick::AhoCorasick;
-use fak_args::{Fragment, Kind, Value};
-use fak_shell::{Word, code_writes, inline_code};
+use fak_args::Fragment;
+use fak_shell::{Word, code_writes};
 
 use super::{
-    facts::{ShellText, changes, ground, path_text},
+    facts::{Leaf, ShellText, changes, ground, path_text},
     patch::patched_paths,
 };
-use crate::{names, rules::meet::globs_meet, spot::Ground};
-
-/// Longest single-line text taken for a path. LIMIT: the kernel takes no longer one.
-const PATH_BYTES_MAX: usize = 4096;
-
-/// What the text of a string leaf is to the guard.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leaf {
-    /// A place, if it is a single line; a patch, if it is more.
-    Place,
-    /// A patch.
-    Patch,
-    /// Content: not searched.
-    Content,
-}
+use crate::{
+    names,
+    rules::meet::globs_meet,
+    spot::{Ground, Spot},
+};
 
 /// The guarded fragments of a policy.
 #[derive(Debug)]
@@ -93,17 +85,11 @@ impl Guard {
         Some(&entry.text)
     }
 
-    /// The fragment a path lies under: by its text, in its normal form, and where its links lead.
-    fn hit(&self, path: &str, ground: &Ground<'_>) -> Option<&str> {
-        if let Some(fragment) = self.named_in(path) {
-            return Some(fragment);
-        }
-        let spot = ground.spot(path);
-        let inside = |text: &str| {
-            // A directory is guarded as a whole: `.git/` is meant by the path `.git` as well.
-            self.named_in(text)
-        };
-        inside(&spot.lexical.text).or_else(|| inside(&spot.real?.text))
+    /// The fragment a place lies under: by its text, in its normal form, and where its links lead.
+    fn hit(&self, path: &str, spot: &Spot) -> Option<&str> {
+        self.named_in(path)
+            .or_else(|| self.named_in(&spot.lexical.text))
+            .or_else(|| self.named_in(&spot.real.as_ref()?.text))
     }
 
     /// The fragment a write-shaped call names in one of its arguments. Content is not searched: a file
@@ -111,49 +97,20 @@ impl Guard {
     pub(crate) fn in_arguments(
         &self,
         tool: &str,
-        root: Value<'_, '_>,
+        leaves: &[Leaf<'_, '_>],
         ground: &Ground<'_>,
     ) -> Option<&str> {
-        let content = if names::patches(tool) {
-            Leaf::Patch
-        } else {
-            Leaf::Content
-        };
-        self.in_value(root, ground, (Leaf::Place, content))
-    }
-
-    fn in_value(
-        &self,
-        value: Value<'_, '_>,
-        ground: &Ground<'_>,
-        leaf: (Leaf, Leaf),
-    ) -> Option<&str> {
-        match value.kind() {
-            Kind::Object => value.items().find_map(|member| {
-                let content = member.key().is_some_and(|key| names::content_key(&key));
-                self.in_value(
-                    member,
-                    ground,
-                    (if content { leaf.1 } else { Leaf::Place }, leaf.1),
-                )
-            }),
-            Kind::Array => value
-                .items()
-                .find_map(|item| self.in_value(item, ground, leaf)),
-            Kind::String if leaf.0 == Leaf::Content => None,
-            Kind::String => {
-                let text = value.as_str()?;
-                if text.contains('\n') || leaf.0 == Leaf::Patch {
-                    return patched_paths(&text).find_map(|path| self.hit(path, ground));
-                }
-                let path = text.strip_prefix("file://").unwrap_or(&text);
-                if path.is_empty() || path.len() > PATH_BYTES_MAX {
-                    return None;
-                }
-                self.hit(path, ground)
+        leaves.iter().find_map(|leaf| {
+            if leaf.content && !names::patches(tool) {
+                return None;
             }
-            _ => None,
-        }
+            if leaf.content || leaf.text.contains('\n') {
+                return patched_paths(&leaf.text)
+                    .find_map(|path| self.hit(path, &ground.spot(path)));
+            }
+            let path = leaf.path()?;
+            self.hit(path, leaf.spot(path, ground))
+        })
     }
 
     /// The fragment a command of the text writes to or removes, and the byte where it says so.
@@ -162,67 +119,64 @@ impl Guard {
         shell: &ShellText<'_>,
         call: &Ground<'_>,
     ) -> Option<(&str, usize)> {
-        for touch in shell.touches() {
-            if !changes(touch.effect.kind) {
-                continue;
-            }
-            let Some(command) = shell.command(touch) else {
-                continue;
-            };
-            for directory in shell.directories(command, call.cwd) {
-                let ground = ground(directory.as_deref(), call);
-                if let Some(fragment) = self.word_hits(&touch.effect.target, &ground) {
-                    return Some((fragment, touch.effect.target.at));
-                }
+        let touched = shell
+            .touches()
+            .iter()
+            .filter(|touch| changes(touch.effect.kind));
+        for touch in touched {
+            let word = &touch.effect.target;
+            let mut places = shell.places(touch, call).iter();
+            if let Some(fragment) = places.find_map(|place| self.word_hits(word, &place.spot)) {
+                return Some((fragment, word.at));
             }
         }
-        shell.script.commands.iter().find_map(|command| {
-            let code = inline_code(command)?.code;
-            for directory in shell.directories(command, call.cwd) {
-                let ground = ground(directory.as_deref(), call);
-                let mut found = None;
-                let spy = std::cell::Cell::new(None);
-                let guarded = |path: &str| {
-                    let hit = self.hit(path, &ground);
-                    if hit.is_some() {
-                        spy.set(hit);
-                    }
-                    hit.is_some()
-                };
-                if code_writes(&code.text, &guarded) {
-                    found = spy.get();
-                }
-                if found.is_some() {
-                    return found.map(|fragment| (fragment, command.at));
-                }
-            }
-            None
+        shell.codes().find_map(|(command, code)| {
+            let directories = shell.directories(command, call.cwd);
+            let hit = directories.iter().find_map(|directory| {
+                self.in_code(&code.code.text, &ground(directory.as_deref(), call))
+            })?;
+            Some((hit, command.at))
         })
     }
 
-    fn word_hits(&self, word: &Word, ground: &Ground<'_>) -> Option<&str> {
-        let text = path_text(word);
-        if let Some(fragment) = self.hit(&text, ground) {
+    /// The fragment code in another language writes to.
+    fn in_code(&self, code: &str, ground: &Ground<'_>) -> Option<&str> {
+        let found = Cell::new(None);
+        let guarded = |path: &str| {
+            let hit = self.hit(path, &ground.spot(path));
+            if hit.is_some() {
+                found.set(hit);
+            }
+            hit.is_some()
+        };
+        if code_writes(code, &guarded) {
+            found.get()
+        } else {
+            None
+        }
+    }
+
+    fn word_hits(&self, word: &Word, spot: &Spot) -> Option<&str> {
+        if let Some(fragment) = self.hit(&path_text(word), spot) {
             return Some(fragment);
         }
         if !word.glob {
             return None;
         }
-        let spot = ground.spot(&text);
         // `*` alone says nothing about a name, so it does not name a file that is guarded anywhere.
         let name = spot.lexical.text.rsplit('/').next().unwrap_or_default();
         let nameless = name.chars().all(|c| matches!(c, '*' | '?' | '.'));
         let entry = self.entries.iter().find(|entry| {
-            if nameless && !entry.text.trim_matches('/').contains('/') {
+            let fragment = entry.text.trim_matches('/');
+            if nameless && !fragment.contains('/') {
                 return false;
             }
-            let rooted = entry.text.starts_with('/');
-            let pattern = format!(
-                "{}{}",
-                if rooted { "" } else { "**/" },
-                entry.text.trim_matches('/')
-            );
-            globs_meet(&spot.lexical.text, &pattern)
+            let anywhere = if entry.text.starts_with('/') {
+                ""
+            } else {
+                "**/"
+            };
+            globs_meet(&spot.lexical.text, &format!("{anywhere}{fragment}"))
         })?;
         Some(&entry.text)
     }

@@ -1,9 +1,11 @@
 //! The form of a simple command.
 
+use std::cell::OnceCell;
+
 use fak_shell::{Command, Options, Word};
 
 use super::glob::Glob;
-use crate::manifest::ArgvRule;
+use crate::{judge::facts::ShellText, manifest::ArgvRule};
 
 /// Among the operands of a rule: an operand that is computed from its beginning.
 const COMPUTED: &str = "$";
@@ -38,6 +40,34 @@ impl Setting {
             || (word.opaque
                 && (text.is_empty()
                     || (!word.prefix().is_empty() && self.value.matches_beginning(text))))
+    }
+}
+
+/// A command held against forms; its options are split at first need.
+pub(crate) struct Subject<'c> {
+    command: &'c Command,
+    /// The words that are not known are names another command lists: operands, never options.
+    listed: bool,
+    options: OnceCell<Options<'c>>,
+}
+
+impl<'c> Subject<'c> {
+    /// The command of a text.
+    pub(crate) fn new(command: &'c Command, shell: &ShellText<'_>) -> Self {
+        Self {
+            command,
+            listed: shell.takes_names(command),
+            options: OnceCell::new(),
+        }
+    }
+
+    fn options(&self) -> &Options<'c> {
+        self.options.get_or_init(|| self.command.options())
+    }
+
+    /// Whether some word may bring options with it.
+    fn loose(&self) -> bool {
+        !self.listed && self.command.argv.iter().skip(1).any(splits)
     }
 }
 
@@ -110,30 +140,29 @@ impl ArgvCheck {
         })
     }
 
-    /// Whether a command whose program is one of the rule's has the form. `listed`: the words that are
-    /// not known are names another command lists, which are operands and never options.
-    pub(crate) fn fit(&self, command: &Command, options: &Options<'_>, listed: bool) -> Fit {
+    /// Whether a command whose program is one of the rule's has the form.
+    pub(crate) fn fit(&self, subject: &Subject<'_>) -> Fit {
         let rule = &self.rule;
-        if rule.foreground && command.background {
+        if rule.foreground && subject.command.background {
             return Fit::No;
         }
-        let loose = !listed && command.argv.iter().skip(1).any(splits);
-        let mut fit = sub_fit(&rule.sub, options.sub()).min(sub_fit(&rule.sub2, options.sub2()));
-        if fit == Fit::No && !(loose && self.sub_is_loose(options)) {
-            return Fit::No;
+        let mut fit = Fit::Yes;
+        if !rule.sub.is_empty() || !rule.sub2.is_empty() {
+            let options = subject.options();
+            fit = sub_fit(&rule.sub, options.sub()).min(sub_fit(&rule.sub2, options.sub2()));
+            if fit == Fit::No && subject.loose() && self.sub_is_loose(options) {
+                fit = Fit::Possible;
+            }
         }
-        if fit == Fit::No {
-            fit = Fit::Possible;
+        let steps: [fn(&Self, &Subject<'_>) -> Fit; 3] =
+            [Self::flags_fit, Self::operands_fit, Self::settings_fit];
+        for step in steps {
+            if fit == Fit::No {
+                break;
+            }
+            fit = fit.min(step(self, subject));
         }
-        fit = fit.min(self.flags_fit(options, loose));
-        if fit == Fit::No {
-            return Fit::No;
-        }
-        fit = fit.min(self.operands_fit(options, listed));
-        if fit == Fit::No {
-            return Fit::No;
-        }
-        fit.min(self.settings_fit(command, options))
+        fit
     }
 
     /// Whether an unquoted expansion stands where the subcommands are looked for: it may hold them all.
@@ -149,56 +178,59 @@ impl ArgvCheck {
             .any(|(place, word)| splits(word) && (place == 0 || first_fits))
     }
 
-    fn flags_fit(&self, options: &Options<'_>, loose: bool) -> Fit {
+    fn flags_fit(&self, subject: &Subject<'_>) -> Fit {
         let rule = &self.rule;
+        if rule.any_flag.is_empty() && rule.all_flags.is_empty() && rule.unless_flag.is_empty() {
+            return Fit::Yes;
+        }
+        let options = subject.options();
         let given = |wanted: &String| options.has(wanted);
-        let missing = Fit::of(loose).min(Fit::Possible);
         if rule.unless_flag.iter().any(given) {
             return Fit::No;
         }
-        let mut fit = Fit::Yes;
-        if !rule.any_flag.is_empty() && !rule.any_flag.iter().any(given) {
-            fit = fit.min(missing);
+        let any = rule.any_flag.is_empty() || rule.any_flag.iter().any(given);
+        if any && rule.all_flags.iter().all(given) {
+            return Fit::Yes;
         }
-        if !rule.all_flags.iter().all(given) {
-            fit = fit.min(missing);
-        }
-        fit
+        Fit::of(subject.loose()).min(Fit::Possible)
     }
 
-    fn operands_fit(&self, options: &Options<'_>, listed: bool) -> Fit {
+    fn operands_fit(&self, subject: &Subject<'_>) -> Fit {
         let rule = &self.rule;
-        let skip = if !rule.sub2.is_empty() {
-            2
-        } else {
+        let counted = rule.min_operands.is_some() || rule.max_operands.is_some();
+        if !counted && self.any_operand.is_empty() && self.unless_operand.is_empty() {
+            return Fit::Yes;
+        }
+        let skip = if rule.sub2.is_empty() {
             usize::from(!rule.sub.is_empty())
+        } else {
+            2
         };
-        let operands = options.after(skip);
-        let loose = operands.iter().any(|word| splits(word));
+        let operands = subject.options().after(skip);
         let count = u32::try_from(operands.len()).unwrap_or(u32::MAX);
-        let mut fit = Fit::Yes;
         if rule.max_operands.is_some_and(|most| count > most) {
             return Fit::No;
         }
-        if rule.min_operands.is_some_and(|least| count < least) {
-            fit = fit.min(Fit::of(loose).min(Fit::Possible));
-        }
-        if operands.iter().any(|word| {
+        let excused = |word: &&Word| {
             !word.opaque
                 && self
                     .unless_operand
                     .iter()
                     .any(|glob| glob.matches(&word.text))
-        }) {
+        };
+        if operands.iter().any(excused) {
             return Fit::No;
+        }
+        let mut fit = Fit::Yes;
+        if rule.min_operands.is_some_and(|least| count < least) {
+            fit = Fit::of(operands.iter().any(|word| splits(word))).min(Fit::Possible);
         }
         if !self.any_operand.is_empty() {
             let best = operands
                 .iter()
-                .map(|word| self.operand_fit(word, listed))
-                .max()
-                .unwrap_or(Fit::No);
-            fit = fit.min(best);
+                .map(|word| self.operand_fit(word, subject.listed))
+                .max();
+            fit = fit.min(best.unwrap_or(Fit::No));
         }
         fit
     }
@@ -227,11 +259,16 @@ impl ArgvCheck {
         .min(Fit::Possible)
     }
 
-    fn settings_fit(&self, command: &Command, options: &Options<'_>) -> Fit {
+    fn settings_fit(&self, subject: &Subject<'_>) -> Fit {
+        let command = subject.command;
         let given = |setting: &Setting| {
             if setting.name.starts_with('-') {
                 // An option whose value the program's table does not know is followed by it.
-                let mut flags = options.flags.iter().filter(|flag| flag.is(&setting.name));
+                let mut flags = subject
+                    .options()
+                    .flags
+                    .iter()
+                    .filter(|flag| flag.is(&setting.name));
                 return flags.any(|flag| match flag.value {
                     Some(value) => setting.fits(value.word, value.text()),
                     None => {
@@ -247,7 +284,8 @@ impl ArgvCheck {
                 (setting.shape.matches(name) || setting.name.eq_ignore_ascii_case(name))
                     && setting.value.matches(value)
             };
-            assigned || options.settings.iter().any(configured)
+            assigned
+                || (command.program == "git" && subject.options().settings.iter().any(configured))
         };
         if self.unless_setting.iter().any(given) {
             return Fit::No;

@@ -83,26 +83,26 @@ impl PathCheck {
         !self.roots.is_empty() && !self.computed
     }
 
-    /// Judges one path; the text when it is refused.
+    /// Judges one path; the words when it is refused.
     pub(crate) fn refuse(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
-        let spot = ground.spot(path);
+        self.refuse_spot(&ground.spot(path), ground)
+    }
+
+    /// Judges one place that is certainly a path; the words when it is refused.
+    pub(crate) fn refuse_spot(&self, spot: &Spot, ground: &Ground<'_>) -> Option<String> {
         if let Some(why) = spot.lexical.suspicious {
             return Some(format!("the path cannot be read reliably: {why}"));
         }
-        if let Some(glob) = self.deny.hit(&spot, ground.home) {
-            return Some(format!("the path is under {glob}"));
-        }
-        (!self.inside(&spot, ground)).then(|| self.outside.clone())
+        self.refuse_plain(spot, ground)
     }
 
-    /// Judges a leaf that may be a path: like [`PathCheck::refuse`], but a text that no program reads
-    /// as a path in one certain way is taken for something else.
-    pub(crate) fn refuse_plain(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
-        let spot = ground.spot(path);
-        if let Some(glob) = self.deny.hit(&spot, ground.home) {
+    /// Judges a leaf that may be a path: a text that programs read as a path in more than one way is
+    /// taken for something else.
+    pub(crate) fn refuse_plain(&self, spot: &Spot, ground: &Ground<'_>) -> Option<String> {
+        if let Some(glob) = self.deny.hit(spot, ground.home) {
             return Some(format!("the path is under {glob}"));
         }
-        (!self.inside(&spot, ground)).then(|| self.outside.clone())
+        (!self.inside(spot, ground)).then(|| self.outside.clone())
     }
 
     /// The words for a refusal when a denied glob covers the path; where the roots lie does not matter.
@@ -113,8 +113,7 @@ impl PathCheck {
 
     /// The words for a refusal when the path is a root itself: removing it removes what the policy lets
     /// the caller work in.
-    pub(crate) fn refuse_root(&self, path: &str, ground: &Ground<'_>) -> Option<String> {
-        let path = normalize_path(path, ground.cwd, ground.home);
+    pub(crate) fn refuse_root(&self, path: &NormalPath, ground: &Ground<'_>) -> Option<String> {
         let is = |root: &NormalPath| root.text == path.text && root.absolute == path.absolute;
         let root = self.roots.iter().any(|root| match root {
             Root::Fixed(root) => is(root),
@@ -138,12 +137,11 @@ impl PathCheck {
     }
 
     /// Judges a shell glob: every path it can expand to.
-    pub(crate) fn refuse_glob(&self, glob: &str, ground: &Ground<'_>) -> Option<String> {
-        let spot = ground.spot(glob);
+    pub(crate) fn refuse_glob(&self, spot: &Spot, ground: &Ground<'_>) -> Option<String> {
         if let Some(pattern) = self.deny.meets(&spot.lexical, ground.home) {
             return Some(format!("the pattern reaches {pattern}"));
         }
-        self.refuse(glob, ground)
+        self.refuse_plain(spot, ground)
     }
 
     fn inside(&self, spot: &Spot, ground: &Ground<'_>) -> bool {

@@ -38,10 +38,12 @@ impl SchemaCheck {
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.use_loader(Box::new(Nothing));
-        let added = compiler.add_resource(LOCATION, schema.clone());
-        let compiled = added.and_then(|()| compiler.compile(LOCATION, &mut schemas));
-        let index =
-            compiled.map_err(|problem| problem.to_string().replace(LOCATION, "the schema"))?;
+        let wrong =
+            |problem: boon::CompileError| problem.to_string().replace(LOCATION, "the schema");
+        compiler
+            .add_resource(LOCATION, schema.clone())
+            .map_err(wrong)?;
+        let index = compiler.compile(LOCATION, &mut schemas).map_err(wrong)?;
         let known = schema.get("properties").and_then(Value::as_object);
         let known = known.map(|known| {
             known

@@ -3,16 +3,15 @@
 use std::collections::HashSet;
 
 use fak_args::looks_like_destination;
-use fak_shell::{Command, EffectKind, Word, code_writes, inline_code};
-use regex::Regex;
+use fak_shell::{Command, EffectKind, InlineCode, Word, code_writes};
 
 use super::{
-    Check, Finding, Rule,
+    Check, Finding, Pattern, Rule,
     path::PathCheck,
     place::{PlaceCheck, Reading},
 };
 use crate::{
-    judge::facts::{ShellText, Touch, ground as ground_at, path_text},
+    judge::facts::{Placed, ShellText, Touch, ground as ground_at},
     manifest::Access,
     spot::Ground,
 };
@@ -33,28 +32,25 @@ pub(super) enum Judged {
 
 impl Rule {
     pub(super) fn judge_shell(&self, shell: &ShellText<'_>, call: &Ground<'_>) -> Judged {
-        let commands = &shell.script.commands;
         Judged::Text(match &self.check {
-            Check::DenyRegex(regex) => denied_text(regex, shell),
-            Check::Path(check) => shell
-                .touches()
-                .iter()
-                .find_map(|touch| touched_path(check, shell, touch, call))
-                .or_else(|| {
-                    commands
-                        .iter()
-                        .find_map(|command| code_paths(check, shell, command, call))
-                }),
-            Check::Place(check) => shell
-                .touches()
-                .iter()
-                .filter(|touch| touch.effect.kind == EffectKind::Contact)
-                .find_map(|touch| contacted(check, &touch.effect.target))
-                .or_else(|| {
-                    commands
-                        .iter()
-                        .find_map(|command| code_places(check, command))
-                }),
+            Check::DenyRegex(pattern) => denied_text(pattern, shell),
+            Check::Path(check) => {
+                let mut touched = shell.touches().iter();
+                touched
+                    .find_map(|touch| touched_path(check, shell, touch, call))
+                    .or_else(|| {
+                        shell
+                            .codes()
+                            .find_map(|code| code_paths(check, shell, code, call))
+                    })
+            }
+            Check::Place(check) => {
+                let contacts = |touch: &&Touch| touch.effect.kind == EffectKind::Contact;
+                let mut contacts = shell.touches().iter().filter(contacts);
+                contacts
+                    .find_map(|touch| contacted(check, &touch.effect.target))
+                    .or_else(|| shell.codes().find_map(|code| code_places(check, code)))
+            }
             Check::MaxBytes(most) => {
                 let long = shell.text.len() as u64 > *most;
                 long.then(|| Finding::Refused(format!("the text is longer than {most} bytes")))
@@ -66,21 +62,20 @@ impl Rule {
     }
 }
 
-fn denied_text(regex: &Regex, shell: &ShellText<'_>) -> Option<Finding> {
-    if regex.is_match(&shell.text) {
-        return Some(Finding::Refused(
-            "the text matches a denied pattern".to_owned(),
-        ));
-    }
-    let hit = shell
-        .script
-        .commands
-        .iter()
-        .find(|command| regex.is_match(&command.line()))?;
-    Some(Finding::Refused(format!(
-        "the command at byte {} matches a denied pattern",
-        hit.at
-    )))
+/// The pattern against the text as it is written, and against the words of each command.
+fn denied_text(pattern: &Pattern, shell: &ShellText<'_>) -> Option<Finding> {
+    let words = if pattern.is_match(&shell.text) {
+        "the text matches a denied pattern".to_owned()
+    } else {
+        // One pass over all commands answers for most patterns and texts.
+        if pattern.floats() && !pattern.is_match(shell.lines()) {
+            return None;
+        }
+        let mut commands = shell.script.commands.iter();
+        let hit = commands.find(|command| pattern.is_match(&command.line()))?;
+        format!("the command at byte {} matches a denied pattern", hit.at)
+    };
+    Some(Finding::Refused(words))
 }
 
 fn access_of(kind: EffectKind) -> Option<Access> {
@@ -104,31 +99,34 @@ fn touched_path(
         return None;
     }
     let word = &touch.effect.target;
-    let refused = |words: String| Some(Finding::Refused(format!("{words} (byte {})", word.at)));
-    for directory in shell.directories(command, call.cwd) {
-        if directory.is_none() && call.cwd.is_some() && check.confines() && !is_rooted(word) {
-            return refused(
-                "the directory the command runs in is computed when it runs".to_owned(),
-            );
-        }
-        let ground = ground_at(directory.as_deref(), call);
-        let words = if word.opaque {
-            opaque_path(check, word, &ground)
-        } else if word.glob {
-            check.refuse_glob(&path_text(word), &ground)
-        } else {
-            let removed = || {
-                check.refuse_root(&path_text(word), &ground).filter(|_| {
-                    access == Access::Delete && REMOVERS.contains(&command.program.as_str())
-                })
-            };
-            check.refuse(&path_text(word), &ground).or_else(removed)
-        };
-        if let Some(words) = words {
-            return refused(words);
-        }
-    }
-    None
+    let removes = access == Access::Delete && REMOVERS.contains(&command.program.as_str());
+    let words = shell
+        .places(touch, call)
+        .iter()
+        .find_map(|Placed { directory, spot }| {
+            let lost = directory.is_none() && call.cwd.is_some() && !is_rooted(word);
+            if lost && check.confines() {
+                return Some(
+                    "the directory the command runs in is computed when it runs".to_owned(),
+                );
+            }
+            let ground = ground_at(directory.as_deref(), call);
+            if word.opaque {
+                opaque_path(check, word, &ground)
+            } else if word.glob {
+                check.refuse_glob(spot, &ground)
+            } else {
+                let root = || {
+                    if removes {
+                        check.refuse_root(&spot.lexical, &ground)
+                    } else {
+                        None
+                    }
+                };
+                check.refuse_spot(spot, &ground).or_else(root)
+            }
+        })?;
+    Some(Finding::Refused(format!("{words} (byte {})", word.at)))
 }
 
 /// Whether the word says by itself where it leads.
@@ -159,48 +157,40 @@ fn opaque_path(check: &PathCheck, word: &Word, ground: &Ground<'_>) -> Option<St
 fn code_paths(
     check: &PathCheck,
     shell: &ShellText<'_>,
-    command: &Command,
+    (command, code): (&Command, &InlineCode),
     call: &Ground<'_>,
 ) -> Option<Finding> {
     if command.remote || command.contained {
         return None;
     }
-    let code = inline_code(command)?.code;
-    for directory in shell.directories(command, call.cwd) {
-        let ground = ground_at(directory.as_deref(), call);
-        let refused = |path: &str| check.refuse(path, &ground).is_some();
-        if (check.governs(Access::Write) || check.governs(Access::Delete))
-            && code_writes(&code.text, &refused)
-        {
-            return Some(Finding::Refused(format!(
-                "the code at byte {} writes to a refused path",
-                command.at
-            )));
-        }
-        if check.governs(Access::Read) {
-            let named = literals(&code.text).find_map(|literal| check.denies(literal, &ground));
-            if let Some(words) = named {
-                return Some(Finding::Refused(format!(
-                    "the code at byte {} names it: {words}",
-                    command.at
-                )));
+    let changes = check.governs(Access::Write) || check.governs(Access::Delete);
+    let text = code.code.text.as_str();
+    let words = shell
+        .directories(command, call.cwd)
+        .iter()
+        .find_map(|directory| {
+            let ground = ground_at(directory.as_deref(), call);
+            if changes && code_writes(text, &|path| check.refuse(path, &ground).is_some()) {
+                return Some("it writes to a refused path".to_owned());
             }
-        }
-    }
-    None
+            let mut named = literals(text).filter(|_| check.governs(Access::Read));
+            named.find_map(|literal| check.denies(literal, &ground))
+        })?;
+    Some(Finding::Refused(format!(
+        "the code at byte {}: {words}",
+        command.at
+    )))
 }
 
-fn code_places(check: &PlaceCheck, command: &Command) -> Option<Finding> {
-    let code = inline_code(command)?.code;
-    literals(&code.text)
-        .filter(|literal| looks_like_destination(literal))
-        .find_map(|literal| match check.read(literal) {
-            Reading::Refused(words) => Some(Finding::Refused(format!(
-                "{words} (in the code at byte {})",
-                command.at
-            ))),
-            Reading::Fine | Reading::Unreadable(_) => None,
-        })
+fn code_places(check: &PlaceCheck, (command, code): (&Command, &InlineCode)) -> Option<Finding> {
+    let mut places = literals(&code.code.text).filter(|literal| looks_like_destination(literal));
+    places.find_map(|literal| match check.read(literal) {
+        Reading::Refused(words) => Some(Finding::Refused(format!(
+            "the code at byte {}: {words}",
+            command.at
+        ))),
+        Reading::Fine | Reading::Unreadable(_) => None,
+    })
 }
 
 fn contacted(check: &PlaceCheck, word: &Word) -> Option<Finding> {

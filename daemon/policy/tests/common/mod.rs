@@ -1,5 +1,9 @@
 //! Reading case files and judging calls, shared by the conformance tests.
-#![expect(dead_code, reason = "each test file uses its part")]
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test file uses its part"
+)]
 
 use fak_policy::{Format, NoWorld, Policy, load};
 use fak_types::{ToolCall, Verdict};
