@@ -166,7 +166,10 @@ fn tail(out: &Out, daemon: &Daemon, named: Option<PathBuf>, lines: u32, follow: 
                 .map_err(|error| unreadable(&path, &error))?;
             let mut next = rows.last().map_or(1, |row| row.seq.saturating_add(1));
             print(out, &decoded(rows)?)?;
-            while follow {
+            if !follow {
+                return Ok(Exit::Ok);
+            }
+            loop {
                 std::thread::sleep(POLL);
                 let rows = reader
                     .rows(next, BATCH_ROWS)
@@ -174,7 +177,6 @@ fn tail(out: &Out, daemon: &Daemon, named: Option<PathBuf>, lines: u32, follow: 
                 next = rows.last().map_or(next, |row| row.seq.saturating_add(1));
                 print(out, &decoded(rows)?)?;
             }
-            Ok(Exit::Ok)
         }
         // fakd reads its own journal for whoever may ask it.
         Err(failure) if !explicit && matches!(failure.exit, Exit::Missing | Exit::NotPermitted) => {

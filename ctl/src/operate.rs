@@ -223,7 +223,7 @@ fn refusals_text(out: &Out, status: &StatusResponse) -> String {
                 (age(row.ts_us / 1000), Some(Tint::Dim)),
                 (clip(&plain(&row.tool), 24).into_owned(), None),
                 (plain(&row.verdict).into_owned(), Some(Tint::Bad)),
-                (plain(&row.reason).into_owned(), None),
+                (plain(row.why()).into_owned(), None),
                 (plain(&row.by).into_owned(), None),
             ]
         })
@@ -320,6 +320,15 @@ impl<'a> SessionObject<'a> {
     }
 }
 
+/// The reason of the last refusal; empty when the last call was no refusal.
+fn last_reason(session: &Session) -> &str {
+    if session.last_reason == "NONE" {
+        ""
+    } else {
+        &session.last_reason
+    }
+}
+
 fn sessions_text(out: &Out, sessions: &[Session], live: u64) -> String {
     let head = [
         "trace",
@@ -349,7 +358,7 @@ fn sessions_text(out: &Out, sessions: &[Session], live: u64) -> String {
                 (session.denied > 0).then_some(Tint::Bad),
             ),
             (age(u64::try_from(session.last_unix_ms).unwrap_or(0)), None),
-            (plain(&session.last_reason).into_owned(), None),
+            (plain(last_reason(session)).into_owned(), None),
         ]
     }));
     format!("{}{live} live\n", table(out, &rows))
@@ -375,7 +384,7 @@ fn session_text(out: &Out, session: &Session) -> String {
             "last",
             age(u64::try_from(session.last_unix_ms).unwrap_or(0)),
         ),
-        ("last reason", session.last_reason.clone()),
+        ("last reason", last_reason(session).to_owned()),
     ];
     let rows: Vec<_> = rows
         .into_iter()

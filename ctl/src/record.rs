@@ -48,6 +48,15 @@ impl Row {
         })
     }
 
+    /// Why it was refused; empty for what was not.
+    pub(crate) fn why(&self) -> &str {
+        if self.reason == "NONE" {
+            ""
+        } else {
+            &self.reason
+        }
+    }
+
     pub(crate) fn of_proto(row: &JournalRow) -> Result<Self, Failure> {
         Self::new(row.seq, row.body.clone(), row.hash.clone())
     }
@@ -74,7 +83,7 @@ pub(crate) fn lines(out: &Out, rows: &[Row]) -> String {
     let cells: Vec<_> = rows
         .iter()
         .map(|row| {
-            let mut why = row.reason.clone();
+            let mut why = row.why().to_owned();
             if why.is_empty() {
                 why.clone_from(&row.would_deny);
                 if !why.is_empty() {
@@ -165,7 +174,7 @@ pub(crate) fn whole(out: &Out, row: &Row) -> String {
     line("call", &row.call);
     line("tool", &row.tool);
     line("verdict", &row.verdict);
-    line("reason", &row.reason);
+    line("reason", row.why());
     line("by", &row.by);
     line("disposition", &row.disposition);
     line("would deny", &row.would_deny);

@@ -3,6 +3,7 @@
 #![allow(
     clippy::allow_attributes,
     dead_code,
+    clippy::large_enum_variant,
     unreachable_pub,
     reason = "every test file uses its own part of this"
 )]

@@ -75,6 +75,10 @@ words! {
     }
 }
 
+#[expect(
+    clippy::derivable_impls,
+    reason = "the macro that makes the words names no default"
+)]
 impl Default for Taint {
     fn default() -> Self {
         Self::Tainted

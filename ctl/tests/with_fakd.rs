@@ -1,0 +1,230 @@
+//! The verbs against the real daemon, when `fakd` is built beside `fakctl`.
+
+#![expect(clippy::print_stdout, reason = "a test that skips itself says so")]
+
+mod support;
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use support::{code, fakctl, run, stdout};
+
+/// A user daemon in a directory of its own.
+struct Fakd {
+    dir: tempfile::TempDir,
+    daemon: Child,
+}
+
+impl Fakd {
+    /// Starts it and waits until it judges; `None` when no `fakd` has been built.
+    fn start(test: &str) -> Option<Self> {
+        let program = Path::new(env!("CARGO_BIN_EXE_fakctl")).with_file_name("fakd");
+        if !program.exists() {
+            println!("SKIP: {test}: fakd is not built; `cargo build -p fakd` first");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        DirBuilder::new()
+            .mode(0o700)
+            .create(dir.path().join("home"))
+            .unwrap();
+        let daemon = Command::new(program)
+            .arg("--user")
+            .env_clear()
+            .env("HOME", dir.path().join("home"))
+            .env("XDG_RUNTIME_DIR", dir.path())
+            .env("XDG_STATE_HOME", dir.path())
+            .env("XDG_CONFIG_HOME", dir.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let fakd = Self { dir, daemon };
+        let begun = Instant::now();
+        while fakd.ask(&["--quiet", "status"]).0 != 0 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "fakd does not judge"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(fakd)
+    }
+
+    fn ask(&self, words: &[&str]) -> (i32, String) {
+        self.ask_with(words, "")
+    }
+
+    fn ask_with(&self, words: &[&str], input: &str) -> (i32, String) {
+        let output = run(
+            fakctl(self.dir.path())
+                .current_dir(self.dir.path())
+                .args(words),
+            input,
+        );
+        (code(&output), stdout(&output))
+    }
+}
+
+impl Drop for Fakd {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[test]
+fn a_call_is_judged_journaled_and_shown() {
+    let Some(fakd) = Fakd::start("a_call_is_judged_journaled_and_shown") else {
+        return;
+    };
+    let allowed = fakd.ask(&[
+        "adjudicate",
+        "Bash",
+        "--args",
+        r#"{"command":"ls"}"#,
+        "--trace",
+        "t-1",
+        "--json",
+    ]);
+    assert_eq!(allowed.0, 0, "{}", allowed.1);
+    let seq = json(&allowed.1)["seq"].as_u64().unwrap();
+    assert!(seq > 0, "an allow has its row");
+    let refused = fakd.ask(&[
+        "adjudicate",
+        "Bash",
+        "--args",
+        r#"{"command":"rm -rf ~"}"#,
+        "--trace",
+        "t-1",
+    ]);
+    assert_eq!(refused.0, 3, "{}", refused.1);
+
+    // The same question gets the same verdict without the daemon.
+    let here = fakd.ask(&["preflight", "Bash", "--args", r#"{"command":"rm -rf ~"}"#]);
+    assert_eq!(here, refused);
+
+    let row = fakd.ask(&["audit", "show", &seq.to_string()]);
+    assert!(
+        row.0 == 0 && row.1.contains("ALLOW") && row.1.contains("t-1"),
+        "{}",
+        row.1
+    );
+    let session = fakd.ask(&["sessions", "show", "t-1", "--json"]);
+    let session = json(&session.1);
+    assert_eq!(
+        (&session["session"]["calls"], &session["session"]["denied"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(fakd.ask(&["sessions", "show", "nobody"]).0, 66);
+    let status = fakd.ask(&["status"]);
+    assert!(
+        status.1.contains("is judging") && status.1.contains("arg_rules/"),
+        "{}",
+        status.1
+    );
+    let doctor = fakd.ask(&["doctor"]);
+    assert_eq!(doctor.0, 0, "{}", doctor.1);
+    assert_eq!(fakd.ask(&["audit", "verify"]).0, 0);
+    // Without a journal in the usual places fakd reads its own for an administrator.
+    let output = run(
+        fakctl(Path::new("/nonexistent"))
+            .arg("--socket")
+            .arg(fakd.dir.path().join("fak/fakd.sock"))
+            .args(["audit", "tail", "-n", "1", "--json"]),
+        "",
+    );
+    if code(&output) == 0 && !Path::new("/var/lib/fakd/journal.db").exists() {
+        assert_eq!(json(&stdout(&output))["record"]["verdict"], "DENY");
+    }
+}
+
+#[test]
+fn a_stream_and_a_hook_get_their_verdicts() {
+    let Some(fakd) = Fakd::start("a_stream_and_a_hook_get_their_verdicts") else {
+        return;
+    };
+    let lines: String = (0..200)
+        .map(|n| {
+            format!(
+                "{{\"tool\":\"Bash\",\"args\":{{\"command\":\"{}\"}},\"call_id\":\"{n}\"}}\n",
+                if n % 2 == 0 { "ls" } else { "sudo -i" }
+            )
+        })
+        .collect();
+    let (code, text) = fakd.ask_with(&["adjudicate", "--stream"], &lines);
+    assert_eq!(code, 0);
+    assert_eq!(text.lines().count(), 200);
+    for (n, line) in text.lines().enumerate() {
+        let answer = json(line);
+        assert_eq!(answer["call_id"], n.to_string());
+        assert_eq!(
+            answer["verdict"]["kind"],
+            if n % 2 == 0 { "ALLOW" } else { "DENY" }
+        );
+    }
+    let event = r#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/","tool_name":"Bash","tool_input":{"command":"rm -rf ~"}}"#;
+    let (code, text) = fakd.ask_with(&["hook", "claude-code"], event);
+    assert_eq!(code, 2);
+    assert_eq!(
+        json(&text)["hookSpecificOutput"]["permissionDecision"],
+        "deny"
+    );
+}
+
+#[test]
+fn a_recorded_session_meets_its_expectations() {
+    let Some(fakd) = Fakd::start("a_recorded_session_meets_its_expectations") else {
+        return;
+    };
+    let demo =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/demo/coding-injection.json");
+    let (code, text) = fakd.ask(&["run", "--expect", "--trace", demo.to_str().unwrap()]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn a_bad_policy_is_refused_and_the_old_one_stays() {
+    let Some(fakd) = Fakd::start("a_bad_policy_is_refused_and_the_old_one_stays") else {
+        return;
+    };
+    let policies = fakd.dir.path().join("fak/policy.d");
+    fs::create_dir_all(&policies).unwrap();
+    fs::write(
+        policies.join("10-bad.yaml"),
+        "version: fak-policy/v1\nallwo: [Bash]\n",
+    )
+    .unwrap();
+    let (code, text) = fakd.ask(&["reload"]);
+    assert_eq!(code, 78, "{text}");
+    assert!(
+        text.contains("10-bad.yaml:2:1: error:") && text.contains("stays in force"),
+        "{text}"
+    );
+    assert_eq!(
+        fakd.ask(&["adjudicate", "Bash", "--args", r#"{"command":"ls"}"#])
+            .0,
+        0
+    );
+    fs::write(
+        policies.join("10-bad.yaml"),
+        "version: fak-policy/v1\nallow: [Read]\n",
+    )
+    .unwrap();
+    let (code, text) = fakd.ask(&["reload"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(
+        fakd.ask(&["adjudicate", "Bash", "--args", r#"{"command":"ls"}"#])
+            .0,
+        3
+    );
+}
