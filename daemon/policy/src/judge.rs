@@ -10,11 +10,11 @@ mod lint_write;
 pub(crate) mod patch;
 mod posture;
 mod redact;
+mod unresolved;
 
 use std::{borrow::Cow, cell::OnceCell, sync::Arc, sync::LazyLock};
 
-use fak_args::{Args, Kind, Limits, Value};
-use fak_shell::Opaque;
+use fak_args::{Args, Kind, Limits, NormalPath, Value};
 use fak_types::{CallLimits, Reason, ToolCall, Verdict, VerdictKind};
 
 use self::facts::{Leaf, ShellText};
@@ -37,7 +37,6 @@ const SHELL_TEXTS_MAX: usize = 64;
 struct Words {
     parse: Arc<str>,
     self_modify: Arc<str>,
-    unresolved: Arc<str>,
     shell_form: Arc<str>,
     lint: Arc<str>,
     redact: Arc<str>,
@@ -49,7 +48,6 @@ struct Words {
 static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
     parse: "parse".into(),
     self_modify: "self_modify_globs".into(),
-    unresolved: "shell/unresolved".into(),
     shell_form: "shell/form".into(),
     lint: "lint_writes".into(),
     redact: "redact_fields".into(),
@@ -57,6 +55,21 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
     guarded: "reading it is not refused; ask a person to change it".into(),
     form: "send one JSON object without repeated keys".into(),
 });
+
+/// What the parts of a case refer to.
+struct Desk<'c> {
+    args: Args<'c>,
+    here: OnceCell<NormalPath>,
+}
+
+impl<'c> Desk<'c> {
+    const fn new(args: Args<'c>) -> Self {
+        Self {
+            args,
+            here: OnceCell::new(),
+        }
+    }
+}
 
 /// One call under judgement.
 struct Case<'c> {
@@ -86,7 +99,8 @@ impl Policy {
     pub fn adjudicate(&self, call: &ToolCall<'_>, world: &dyn World) -> Verdict {
         match read(call) {
             Ok(args) => {
-                let case = Case::new(self, call, &args, world);
+                let desk = Desk::new(args);
+                let case = Case::new(self, call, &desk, world);
                 posture::apply(self.posture(), case.decide(), || case.plainly_reads())
             }
             Err(verdict) => posture::apply(self.posture(), verdict, || false),
@@ -106,7 +120,8 @@ impl Policy {
         match read(call) {
             Err(verdict) => add("parse", Some(verdict)),
             Ok(args) => {
-                let case = Case::new(self, call, &args, world);
+                let desk = Desk::new(args);
+                let case = Case::new(self, call, &desk, world);
                 add("parse", None);
                 for (name, rung) in REFUSING {
                     add(name, rung(&case));
@@ -145,7 +160,7 @@ impl<'c> Case<'c> {
     fn new(
         policy: &'c Policy,
         call: &ToolCall<'c>,
-        args: &'c Args<'c>,
+        desk: &'c Desk<'c>,
         world: &'c dyn World,
     ) -> Self {
         let lower: Cow<'_, str> = if call.tool.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -156,10 +171,11 @@ impl<'c> Case<'c> {
         Self {
             policy,
             tool: call.tool,
-            args,
+            args: &desk.args,
             plan: policy.index.plan(call.tool, &lower),
             ground: Ground {
                 here: call.cwd,
+                here_path: &desk.here,
                 cwd: call.cwd,
                 home: call.home,
                 world,
@@ -305,7 +321,7 @@ impl<'c> Case<'c> {
         let first = found.into_iter().next().map(|(_, verdict)| verdict);
         match first {
             Some(verdict) if verdict.kind == VerdictKind::Deny => Some(verdict),
-            held => shells.iter().find_map(unresolved).or(held),
+            held => shells.iter().find_map(unresolved::refusal).or(held),
         }
     }
 
@@ -333,16 +349,16 @@ impl<'c> Case<'c> {
     fn forms(&self, shell: &ShellText<'_>) -> Vec<(u32, Verdict)> {
         let mut found: Vec<(u32, Verdict)> = Vec::new();
         let mut selected = Vec::new();
+        let any = self
+            .policy
+            .forms
+            .get(ANY_PROGRAM)
+            .map_or(&[][..], Vec::as_slice);
         for command in &shell.script.commands {
             let own = self
                 .policy
                 .forms
                 .get(&command.program)
-                .map_or(&[][..], Vec::as_slice);
-            let any = self
-                .policy
-                .forms
-                .get(ANY_PROGRAM)
                 .map_or(&[][..], Vec::as_slice);
             if own.is_empty() && any.is_empty() {
                 continue;
@@ -455,44 +471,6 @@ fn refusal(rule: &Rule, finding: Finding) -> Verdict {
         kind,
         hint: rule.hint.clone(),
         ..verdict
-    }
-}
-
-/// What of a shell text could not be read. Code in another language is not a reason by itself: what it
-/// writes and names is judged by the rules.
-fn unresolved(shell: &ShellText<'_>) -> Option<Verdict> {
-    let found = shell
-        .script
-        .unresolved
-        .iter()
-        .find(|found| found.what != Opaque::InlineCode)?;
-    let words = format!("{} (byte {})", found.what, found.at);
-    let verdict = Verdict::deny(Reason::PolicyBlock, Arc::clone(&WORDS.unresolved), &words);
-    Some(Verdict {
-        hint: Some(way_out(found.what).into()),
-        ..verdict
-    })
-}
-
-/// What to write instead.
-const fn way_out(what: Opaque) -> &'static str {
-    match what {
-        Opaque::CommandName => "write the program's name out",
-        Opaque::Eval => "write the command itself instead of text that becomes a command",
-        Opaque::DownloadIntoInterpreter => {
-            "download to a file, read it, and ask a person to run it"
-        }
-        Opaque::StdinIntoInterpreter => {
-            "write the commands out, or put them in a file that can be read first"
-        }
-        Opaque::Syntax => "close every quote and bracket",
-        Opaque::TooLong | Opaque::TooDeep | Opaque::TooMany => {
-            "split the command into several calls"
-        }
-        Opaque::DynamicWrapperArgument => "write out what the wrapper program is to run",
-        Opaque::AliasOrFunctionShadow => "call the program by its own name",
-        Opaque::Encoding => "write the command without invisible characters",
-        Opaque::InlineCode => "put the code in a file",
     }
 }
 

@@ -1,5 +1,7 @@
 //! A place on the file system as a call names it, and where it really is.
 
+use std::cell::OnceCell;
+
 use fak_args::{NormalPath, normalize_path};
 
 use crate::world::World;
@@ -9,6 +11,8 @@ use crate::world::World;
 pub(crate) struct Ground<'c> {
     /// Where the caller stands: what a policy means by `.`.
     pub(crate) here: Option<&'c str>,
+    /// The same as a path, read at first need.
+    pub(crate) here_path: &'c OnceCell<NormalPath>,
     /// Where relative paths start: the same, unless a command has moved.
     pub(crate) cwd: Option<&'c str>,
     pub(crate) home: Option<&'c str>,

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use fak_args::Fragment;
 use fak_shell::{Word, code_writes};
 
@@ -58,6 +58,7 @@ impl Guard {
         }
         let quick = if needles.iter().all(|needle| needle.len() > 1) {
             let built = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::DFA))
                 .ascii_case_insensitive(true)
                 .build(&needles);
             Some(built.map_err(|problem| (0, problem.to_string()))?)

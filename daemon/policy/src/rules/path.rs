@@ -1,6 +1,6 @@
 //! Where paths may lie.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use fak_args::{NormalPath, PathGlob, normalize_path, path_within};
 
 use super::meet::globs_meet;
@@ -151,6 +151,10 @@ impl PathCheck {
         self.roots.iter().any(|root| match root {
             Root::Fixed(root) => within(spot, root, ground),
             Root::Here(text) => match ground.here {
+                Some(here) if text == "." => {
+                    let root = || normalize_path(here, None, ground.home);
+                    within(spot, ground.here_path.get_or_init(root), ground)
+                }
                 Some(here) => within(spot, &normalize_path(text, Some(here), ground.home), ground),
                 None => {
                     let path = &spot.lexical;
@@ -224,6 +228,7 @@ impl GlobList {
         }
         if !literals.is_empty() {
             list.literals = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::DFA))
                 .ascii_case_insensitive(true)
                 .build(&literals)
                 .ok();
