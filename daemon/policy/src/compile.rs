@@ -252,7 +252,8 @@ impl Policy {
 #[derive(Default)]
 struct Parts {
     rules: Vec<Rule>,
-    tools: Vec<ToolPattern>,
+    /// Each rule's tools, and whether it is about the form of a command.
+    tools: Vec<(ToolPattern, bool)>,
     selectors: Vec<Selector>,
     places: HashMap<String, u32>,
     shell: Vec<u32>,
@@ -356,7 +357,10 @@ impl Parts {
             (false, true) => Reason::Malformed,
             (false, false) => Reason::PolicyBlock,
         });
-        self.tools.push(ToolPattern::parse(&rule.tool));
+        self.tools.push((
+            ToolPattern::parse(&rule.tool),
+            matches!(check, Check::Argv(_)),
+        ));
         self.rules.push(Rule {
             by: by.into(),
             selector,

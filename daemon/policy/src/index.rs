@@ -30,8 +30,10 @@ impl ToolPattern {
 /// Everything a policy holds for one tool, as positions in the policy's tables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    /// Argument rules, in file order.
+    /// Argument rules that are about values, in file order.
     pub(crate) rules: Vec<u32>,
+    /// Argument rules that are about the form of a command, in file order.
+    pub(crate) forms: Vec<u32>,
     /// Declarations of shell arguments, in file order.
     pub(crate) shell: Vec<u32>,
     /// The explicit denial.
@@ -51,16 +53,16 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Builds the index. `names` are tools that deserve a plan of their own although no rule names
+    /// Builds the index. A rule comes with whether it is about the form of a command. `names` are tools that deserve a plan of their own although no rule names
     /// them: the allow list, so that an allowed call costs one lookup.
     pub(crate) fn build<'a>(
-        rules: &[ToolPattern],
+        rules: &[(ToolPattern, bool)],
         shell: &[ToolPattern],
         deny: &'a [String],
         names: impl Iterator<Item = &'a str>,
     ) -> Self {
         let mut index = Self::default();
-        for pattern in rules.iter().chain(shell) {
+        for pattern in rules.iter().map(|(pattern, _)| pattern).chain(shell) {
             let (plans, name) = match pattern {
                 ToolPattern::Exact(name) => (&mut index.exact, name),
                 ToolPattern::Prefix(prefix) => (&mut index.prefixes, prefix),
@@ -75,8 +77,15 @@ impl Index {
                 .or_default();
             plan.write_shaped |= names::write_shaped(name);
         }
-        for (place, pattern) in (0_u32..).zip(rules) {
-            index.place(pattern, |plan| plan.rules.push(place));
+        for (place, (pattern, form)) in (0_u32..).zip(rules) {
+            index.place(pattern, |plan| {
+                let list = if *form {
+                    &mut plan.forms
+                } else {
+                    &mut plan.rules
+                };
+                list.push(place);
+            });
         }
         for (place, pattern) in (0_u32..).zip(shell) {
             index.place(pattern, |plan| plan.shell.push(place));
@@ -134,6 +143,7 @@ impl Index {
             };
             let merged = merged.get_or_insert_with(|| self.any.clone());
             merged.rules.extend(&plan.rules);
+            merged.forms.extend(&plan.forms);
             merged.shell.extend(&plan.shell);
         }
         let write_shaped = names::write_shaped(name);
@@ -145,6 +155,7 @@ impl Index {
             }),
             Some(mut plan) => {
                 plan.rules.sort_unstable();
+                plan.forms.sort_unstable();
                 plan.shell.sort_unstable();
                 plan.write_shaped = write_shaped;
                 Cow::Owned(plan)
@@ -160,7 +171,7 @@ mod tests {
     #[test]
     fn a_plan_holds_exact_prefix_and_star_rules_in_file_order() {
         let rules: Vec<_> = ["mcp__*", "Bash", "*", "mcp__fs__*", "mcp__fs__read"]
-            .map(ToolPattern::parse)
+            .map(|text| (ToolPattern::parse(text), false))
             .into();
         let index = Index::build(
             &rules,

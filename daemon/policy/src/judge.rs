@@ -298,9 +298,6 @@ impl<'c> Case<'c> {
             let Some(rule) = self.policy.rules.get(place as usize) else {
                 continue;
             };
-            if matches!(rule.check, Check::Argv(_)) {
-                continue;
-            }
             let values = if rule.every_leaf {
                 &[][..]
             } else {
@@ -365,7 +362,7 @@ impl<'c> Case<'c> {
             }
             let subject = Subject::new(command, shell);
             for place in own.iter().chain(any) {
-                if self.plan.rules.binary_search(place).is_err()
+                if self.plan.forms.binary_search(place).is_err()
                     || found.iter().any(|(known, _)| known == place)
                 {
                     continue;

@@ -125,86 +125,84 @@ pub(crate) fn read_shaped(name: &str) -> bool {
     READ_PREFIXES.iter().any(begins) && !write_shaped(name)
 }
 
-/// Argument keys that make a read-shaped call reach the machine: it is no longer plainly a read.
-const REACHING_KEYS: [&str; 17] = [
-    "command",
-    "cmd",
-    "script",
-    "code",
-    "shell",
-    "argv",
-    "path",
-    "paths",
-    "filepath",
-    "file",
-    "files",
-    "filename",
-    "dir",
-    "directory",
-    "folder",
-    "targetfile",
-    "cwd",
-];
-
-/// Whether a key names a command or a path.
+/// Whether a key names a command or a path: a read-shaped call with one reaches the machine and is no
+/// longer plainly a read.
 pub(crate) fn reaching_key(key: &str) -> bool {
-    REACHING_KEYS.iter().any(|known| key_is(key, known))
+    let mut folded = [0; KEY_BYTES_MAX];
+    matches!(
+        fold_into(key, &mut folded),
+        "command"
+            | "cmd"
+            | "script"
+            | "code"
+            | "shell"
+            | "argv"
+            | "path"
+            | "paths"
+            | "filepath"
+            | "file"
+            | "files"
+            | "filename"
+            | "dir"
+            | "directory"
+            | "folder"
+            | "targetfile"
+            | "cwd"
+    )
 }
 
-/// Argument keys whose text is content, not a place.
-const CONTENT_KEYS: [&str; 29] = [
-    "content",
-    "contents",
-    "newstring",
-    "oldstring",
-    "newstr",
-    "oldstr",
-    "text",
-    "body",
-    "newtext",
-    "oldtext",
-    "filetext",
-    "inserttext",
-    "newsource",
-    "replacement",
-    "description",
-    "message",
-    "prompt",
-    "instructions",
-    "codeedit",
-    "explanation",
-    "thought",
-    "data",
-    "newcode",
-    "oldcode",
-    "search",
-    "replace",
-    "query",
-    "pattern",
-    "regex",
-];
-
-/// Whether a key's text is content rather than a place.
+/// Whether the text under a key is content rather than a place.
 pub(crate) fn content_key(key: &str) -> bool {
-    CONTENT_KEYS.iter().any(|known| key_is(key, known))
+    let mut folded = [0; KEY_BYTES_MAX];
+    matches!(
+        fold_into(key, &mut folded),
+        "content"
+            | "contents"
+            | "newstring"
+            | "oldstring"
+            | "newstr"
+            | "oldstr"
+            | "text"
+            | "body"
+            | "newtext"
+            | "oldtext"
+            | "filetext"
+            | "inserttext"
+            | "newsource"
+            | "replacement"
+            | "description"
+            | "message"
+            | "prompt"
+            | "instructions"
+            | "codeedit"
+            | "explanation"
+            | "thought"
+            | "data"
+            | "newcode"
+            | "oldcode"
+            | "search"
+            | "replace"
+            | "query"
+            | "pattern"
+            | "regex"
+    )
 }
-
-/// Sibling keys of a shell argument that say where it runs.
-const WORKDIR_KEYS: [&str; 9] = [
-    "cwd",
-    "workdir",
-    "workingdirectory",
-    "workingdir",
-    "directory",
-    "dir",
-    "currentdirectory",
-    "path",
-    "root",
-];
 
 /// Whether a sibling of a shell argument says where the command runs.
 pub(crate) fn workdir_key(key: &str) -> bool {
-    WORKDIR_KEYS.iter().any(|known| key_is(key, known))
+    let mut folded = [0; KEY_BYTES_MAX];
+    matches!(
+        fold_into(key, &mut folded),
+        "cwd"
+            | "workdir"
+            | "workingdirectory"
+            | "workingdir"
+            | "directory"
+            | "dir"
+            | "currentdirectory"
+            | "path"
+            | "root"
+    )
 }
 
 /// Compares a key with an already folded one: ASCII case, `_` and `-` do not count.
@@ -217,6 +215,26 @@ pub(crate) fn key_is(key: &str, folded: &str) -> bool {
         .filter(|byte| !matches!(byte, b'_' | b'-'))
         .map(|b| b.to_ascii_lowercase());
     folded.bytes().all(|byte| bytes.next() == Some(byte)) && bytes.next().is_none()
+}
+
+/// Longest key, folded, that the lists above know.
+const KEY_BYTES_MAX: usize = 24;
+
+/// The folded form of a key, or nothing when it is longer than any known one.
+fn fold_into<'b>(key: &str, folded: &'b mut [u8; KEY_BYTES_MAX]) -> &'b str {
+    let mut length = 0;
+    for byte in key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')) {
+        let Some(place) = folded.get_mut(length) else {
+            return "";
+        };
+        *place = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let folded: &'b [u8] = folded;
+    folded
+        .get(..length)
+        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+        .unwrap_or_default()
 }
 
 /// The folded form [`key_is`] compares with.
