@@ -19,7 +19,11 @@ pub struct CallLimits {
 
 impl Default for CallLimits {
     fn default() -> Self {
-        Self { args_bytes_max: 4 << 20, depth_max: 64, values_max: 1 << 18 }
+        Self {
+            args_bytes_max: 4 << 20,
+            depth_max: 64,
+            values_max: 1 << 18,
+        }
     }
 }
 

@@ -27,7 +27,10 @@ impl Digest {
     /// # Errors
     /// [`DigestParseError`] when the text has any other form.
     pub fn parse(text: &str) -> Result<Self, DigestParseError> {
-        let hex = text.strip_prefix("sha256:").ok_or(DigestParseError)?.as_bytes();
+        let hex = text
+            .strip_prefix("sha256:")
+            .ok_or(DigestParseError)?
+            .as_bytes();
         if hex.len() != 64 {
             return Err(DigestParseError);
         }

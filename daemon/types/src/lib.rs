@@ -12,8 +12,8 @@ mod principal;
 mod verdict;
 mod words;
 
-pub use call::{CallLimits, ToolCall, TOOL_NAME_BYTES_MAX, TRACE_ID_BYTES_MAX};
+pub use call::{CallLimits, TOOL_NAME_BYTES_MAX, TRACE_ID_BYTES_MAX, ToolCall};
 pub use digest::{Digest, DigestParseError};
 pub use principal::{Principal, Role};
-pub use verdict::{Detail, Disposition, Edit, Reason, Verdict, VerdictKind, DETAIL_BYTES_MAX};
+pub use verdict::{DETAIL_BYTES_MAX, Detail, Disposition, Edit, Reason, Verdict, VerdictKind};
 pub use words::{Egress, Outcome, Posture, Scope, SourceClass, Taint};

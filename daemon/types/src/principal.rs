@@ -62,6 +62,8 @@ impl Role {
     /// Reads the configuration spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::None, Self::Observe, Self::Submit, Self::Admin].into_iter().find(|role| role.as_str() == text)
+        [Self::None, Self::Observe, Self::Submit, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == text)
     }
 }

@@ -26,8 +26,14 @@ pub enum VerdictKind {
 
 impl VerdictKind {
     /// Every kind, in wire order.
-    pub const ALL: [Self; 6] =
-        [Self::Allow, Self::Deny, Self::Transform, Self::Quarantine, Self::RequireWitness, Self::Defer];
+    pub const ALL: [Self; 6] = [
+        Self::Allow,
+        Self::Deny,
+        Self::Transform,
+        Self::Quarantine,
+        Self::RequireWitness,
+        Self::Defer,
+    ];
 
     /// The wire spelling.
     #[must_use]
@@ -303,7 +309,11 @@ impl Verdict {
 
     /// A denial.
     pub fn deny(reason: Reason, by: impl Into<Arc<str>>, detail: &str) -> Self {
-        Self { reason, detail: Detail::new(detail), ..Self::of(VerdictKind::Deny, by) }
+        Self {
+            reason,
+            detail: Detail::new(detail),
+            ..Self::of(VerdictKind::Deny, by)
+        }
     }
 
     /// What the caller should do; `None` when the call is admitted.

@@ -5,7 +5,7 @@
 
 use std::{fmt, iter::Peekable, str::CharIndices};
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::NormalPath;
 
@@ -80,9 +80,9 @@ impl PathGlob {
             pattern.insert_str(0, ANY_STEPS);
         }
         let covering = if pattern.is_empty() {
-            ".*".to_owned()
+            ANY_BYTES.to_owned()
         } else {
-            format!("(?:{pattern})(?:/.*)?")
+            format!("(?:{pattern})(?:/{ANY_BYTES})?")
         };
         Ok(Self {
             written: glob.into(),
@@ -102,14 +102,14 @@ impl PathGlob {
     #[must_use]
     pub fn matches(&self, path: &NormalPath) -> bool {
         self.subject(path)
-            .is_some_and(|subject| self.whole.is_match(subject))
+            .is_some_and(|subject| self.whole.is_match(subject.as_bytes()))
     }
 
     /// Whether the path or a directory above it matches: the glob `.git` covers `.git/config`.
     #[must_use]
     pub fn covers(&self, path: &NormalPath) -> bool {
         self.subject(path)
-            .is_some_and(|subject| self.covering.is_match(subject))
+            .is_some_and(|subject| self.covering.is_match(subject.as_bytes()))
     }
 
     /// The part of the path the glob is compared with.
@@ -133,12 +133,16 @@ impl PathGlob {
     }
 }
 
-/// Any number of whole components, each with its separator.
-const ANY_STEPS: &str = "(?:[^/]+/)*";
+/// Any number of whole components, each with its separator. What spans any number of characters is written in
+/// bytes: the same paths match, because a separator is never part of a longer character, and the automaton needs
+/// no table of all characters, which is most of what compiling a policy costs.
+const ANY_STEPS: &str = "(?:(?-u:[^/]+)/)*";
+
+/// Any number of any characters, separators too.
+const ANY_BYTES: &str = "(?s-u:.*)";
 
 fn compile(pattern: &str, fold_case: bool) -> Result<Regex, GlobError> {
     RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .dot_matches_new_line(true)
         .case_insensitive(fold_case)
         .build()
         .map_err(|_| GlobError("too large to compile".to_owned()))
@@ -217,9 +221,9 @@ impl<'g> Translation<'g> {
             Some(None | Some('}' | ',')) if alone_before => {
                 self.rest.next();
                 self.pattern
-                    .push_str(if before.is_none() { ".*" } else { ".+" });
+                    .push_str(if before.is_none() { ANY_BYTES } else { "(?s-u:.+)" });
             }
-            _ => self.pattern.push_str("[^/]*"),
+            _ => self.pattern.push_str("(?-u:[^/]*)"),
         }
     }
 

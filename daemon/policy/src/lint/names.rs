@@ -130,7 +130,8 @@ pub(super) fn is_write_shaped(name: &str) -> bool {
 
 /// Whether a tool of this name probably runs commands.
 pub(super) fn is_shell_shaped(name: &str) -> bool {
-    any(name, SHELLS)
+    // `BashOutput`, `KillShell` and `SlashCommand` speak of a shell and take no command line.
+    any(name, SHELLS) && !any(name, &["output", "kill", "stop", "slash", "list"])
 }
 
 /// Whether a name starts like a read and goes on like a write or a sending: `read_and_delete_all`.
