@@ -22,6 +22,7 @@ use crate::{
     account::{Accounts, Limits, lock},
     conn::Peer,
     gate::Porter,
+    memo::Memo,
     port::{Change, Changed, Evidence, Office, Prepared, Unwritten},
     question::Question,
     wire,
@@ -281,7 +282,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     pub(crate) fn explain(&self, who: &Principal, question: &Question) -> v1::ExplainResponse {
         let call = question.call();
         let snapshot = self.snapshot.load();
-        let (judgement, rungs) = snapshot.explain(who, &call, &*self.world);
+        let (judgement, rungs) = snapshot.explain(who, &call, &Memo::new(&*self.world));
         let explanation =
             self.with_kernel(|kernel| kernel.explain(now(), who, &call, &judgement, rungs));
         v1::ExplainResponse {
@@ -311,7 +312,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let shed = self.with_kernel(|kernel| kernel.precheck(now, who, &call, &snapshot));
         let judgement = match shed {
             Some(verdict) => snapshot.shed(who, &call, verdict),
-            None => snapshot.judge(who, &call, &*self.world),
+            None => snapshot.judge(who, &call, &Memo::new(&*self.world)),
         };
         let mut decision = self.with_kernel(|kernel| kernel.settle(now, who, &call, judgement));
         decision.draft.call.clone_from(&question.call_id);

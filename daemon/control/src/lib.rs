@@ -18,6 +18,7 @@ mod acl;
 mod conn;
 mod desk;
 mod gate;
+mod memo;
 mod port;
 mod question;
 mod rpc;
