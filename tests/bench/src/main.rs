@@ -11,7 +11,7 @@ use std::{
 };
 
 use fak_proto::v1::{AdjudicateBatchRequest, AdjudicateRequest};
-use fak_support::{connect, Client, Daemon, Place};
+use fak_support::{Client, Daemon, Place, connect};
 
 const ROUNDS: usize = 5;
 const UNARY_CALLS: usize = 2_000;
@@ -35,20 +35,33 @@ fn main() {
 
 fn bin_from_args() -> Option<PathBuf> {
     let mut args = std::env::args().skip(1);
-    (args.next()? == "--bin").then(|| args.next().map(PathBuf::from)).flatten()
+    (args.next()? == "--bin")
+        .then(|| args.next().map(PathBuf::from))
+        .flatten()
 }
 
 fn run(dir: &std::path::Path) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = runtime.expect("a runtime");
-    println!("{:<52} {:>12} {:>12}", "figure (median of rounds)", "p50", "p99");
+    println!(
+        "{:<52} {:>12} {:>12}",
+        "figure (median of rounds)", "p50", "p99"
+    );
     start_and_memory(dir);
     for durability in ["async", "commit"] {
         let place = Place::in_dir(dir);
         let daemon = place.start(&["--durability", durability]);
         for (name, call) in [("Read", READ), ("shell, 100 bytes", SHELL)] {
-            let rounds = (0..ROUNDS).map(|_| runtime.block_on(unary(&place, call))).collect();
-            report(&format!("verdict over the socket, {durability}, {name}"), rounds);
+            let rounds: Vec<_> = (0..ROUNDS)
+                .map(|_| runtime.block_on(unary(&place, call)))
+                .collect();
+            report(
+                &format!("verdict over the socket, {durability}, {name}"),
+                &rounds,
+            );
         }
         if durability == "commit" {
             throughput(&runtime, &place);
@@ -71,8 +84,17 @@ fn start_and_memory(dir: &std::path::Path) {
     }
     starts.sort();
     resident.sort_unstable();
-    println!("{:<52} {:>12} {:>12}", "cold start to accepting", text(starts[4]), text(starts[8]));
-    println!("{:<52} {:>8} KiB", "idle resident memory", resident[4] / 1024);
+    println!(
+        "{:<52} {:>12} {:>12}",
+        "cold start to accepting",
+        text(starts[4]),
+        text(starts[8])
+    );
+    println!(
+        "{:<52} {:>8} KiB",
+        "idle resident memory",
+        resident[4] / 1024
+    );
 }
 
 async fn unary(place: &Place, (tool, args): (&str, &str)) -> Vec<Duration> {
@@ -81,7 +103,11 @@ async fn unary(place: &Place, (tool, args): (&str, &str)) -> Vec<Duration> {
     for index in 0..UNARY_CALLS + 100 {
         let request = ask(tool, args, "bench-unary");
         let begun = Instant::now();
-        let answer = client.adjudicate(request).await.expect("an answer").into_inner();
+        let answer = client
+            .adjudicate(request)
+            .await
+            .expect("an answer")
+            .into_inner();
         if index >= 100 {
             times.push(begun.elapsed());
         }
@@ -92,9 +118,15 @@ async fn unary(place: &Place, (tool, args): (&str, &str)) -> Vec<Duration> {
 }
 
 fn throughput(runtime: &tokio::runtime::Runtime, place: &Place) {
-    let mut rates: Vec<f64> = (0..ROUNDS).map(|_| runtime.block_on(batches(place))).collect();
+    let mut rates: Vec<f64> = (0..ROUNDS)
+        .map(|_| runtime.block_on(batches(place)))
+        .collect();
     rates.sort_by(f64::total_cmp);
-    println!("{:<52} {:>10.0}/s", "durable verdicts, batches of 1000, 4 connections", rates[ROUNDS / 2]);
+    println!(
+        "{:<52} {:>10.0}/s",
+        "durable verdicts, batches of 1000, 4 connections",
+        rates[ROUNDS / 2]
+    );
 }
 
 async fn batches(place: &Place) -> f64 {
@@ -105,9 +137,16 @@ async fn batches(place: &Place) -> f64 {
             tokio::spawn(async move {
                 let mut client: Client = connect(&socket).await.expect("fakd listens");
                 for _ in 0..BATCHES / 4 {
-                    let calls = (0..BATCH_CALLS).map(|_| ask(READ.0, READ.1, &format!("bench-{lane}"))).collect();
-                    let answer = client.adjudicate_batch(AdjudicateBatchRequest { calls }).await;
-                    assert_eq!(answer.expect("an answer").into_inner().verdicts.len(), BATCH_CALLS);
+                    let calls = (0..BATCH_CALLS)
+                        .map(|_| ask(READ.0, READ.1, &format!("bench-{lane}")))
+                        .collect();
+                    let answer = client
+                        .adjudicate_batch(AdjudicateBatchRequest { calls })
+                        .await;
+                    assert_eq!(
+                        answer.expect("an answer").into_inner().verdicts.len(),
+                        BATCH_CALLS
+                    );
                 }
             })
         })
@@ -120,12 +159,29 @@ async fn batches(place: &Place) -> f64 {
 
 fn processes(place: &Place) {
     let args = ["adjudicate", READ.0, "--args", READ.1];
-    report("fakctl adjudicate, whole process", vec![spawn(|| place.command("fakctl"), &args)]);
-    report("fakctl version, whole process (its own start)", vec![spawn(|| place.command("fakctl"), &["version"])]);
-    report("alternative: a hook in sh that says yes", vec![spawn(|| Command::new("sh"), &["-c", "cat >/dev/null"])]);
-    if Command::new("python3").arg("-V").stdout(Stdio::null()).status().is_ok() {
+    report(
+        "fakctl adjudicate, whole process",
+        &[spawn(|| place.command("fakctl"), &args)],
+    );
+    report(
+        "fakctl version, whole process (its own start)",
+        &[spawn(|| place.command("fakctl"), &["version"])],
+    );
+    report(
+        "alternative: a hook in sh that says yes",
+        &[spawn(|| Command::new("sh"), &["-c", "cat >/dev/null"])],
+    );
+    if Command::new("python3")
+        .arg("-V")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok()
+    {
         let hook = "import json,sys; json.load(sys.stdin)";
-        report("alternative: a hook in python3", vec![spawn(|| Command::new("python3"), &["-c", hook])]);
+        report(
+            "alternative: a hook in python3",
+            &[spawn(|| Command::new("python3"), &["-c", hook])],
+        );
     }
 }
 
@@ -133,7 +189,11 @@ fn spawn(make: impl Fn() -> Command, args: &[&str]) -> Vec<Duration> {
     let mut times = Vec::with_capacity(SPAWNS);
     for _ in 0..SPAWNS {
         let mut command = make();
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let begun = Instant::now();
         let mut child = command.spawn().expect("the program starts");
         if let Some(mut stdin) = child.stdin.take() {
@@ -162,7 +222,10 @@ fn verify(place: &Place, daemon: Daemon) {
     times.sort();
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let per_second = rate(rows, times[ROUNDS / 2]);
-    println!("{:<52} {per_second:>10.0}/s  ({rows} rows, whole process)", "fakctl audit verify");
+    println!(
+        "{:<52} {per_second:>10.0}/s  ({rows} rows, whole process)",
+        "fakctl audit verify"
+    );
 }
 
 fn ask(tool: &str, args: &str, trace: &str) -> AdjudicateRequest {
@@ -176,9 +239,12 @@ fn ask(tool: &str, args: &str, trace: &str) -> AdjudicateRequest {
     }
 }
 
-fn report(name: &str, rounds: Vec<Vec<Duration>>) {
+fn report(name: &str, rounds: &[Vec<Duration>]) {
     let middle = |share: usize| {
-        let mut values: Vec<_> = rounds.iter().map(|times| times[(times.len() - 1) * share / 100]).collect();
+        let mut values: Vec<_> = rounds
+            .iter()
+            .map(|times| times[(times.len() - 1) * share / 100])
+            .collect();
         values.sort();
         text(values[values.len() / 2])
     };

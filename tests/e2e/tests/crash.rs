@@ -3,14 +3,14 @@
 use std::{
     path::PathBuf,
     sync::{
-        atomic::{AtomicU64, Ordering},
         Arc,
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use fak_proto::v1::AdjudicateRequest;
-use fak_support::{connect, Place};
+use fak_support::{Place, connect};
 
 const ROUNDS: u64 = 8;
 const LANES: u64 = 6;
@@ -23,7 +23,14 @@ async fn every_acknowledged_verdict_survives_kill_nine() {
         let daemon = place.start(&[]);
         let seen = Arc::new(Seen::default());
         let lanes: Vec<_> = (0..LANES)
-            .map(|lane| tokio::spawn(ask_until_refused(place.socket(), round, lane, Arc::clone(&seen))))
+            .map(|lane| {
+                tokio::spawn(ask_until_refused(
+                    place.socket(),
+                    round,
+                    lane,
+                    Arc::clone(&seen),
+                ))
+            })
             .collect();
         while seen.acknowledged.load(Ordering::SeqCst) < 10 + 17 * round {
             tokio::time::sleep(Duration::from_micros(300)).await;
@@ -36,13 +43,23 @@ async fn every_acknowledged_verdict_survives_kill_nine() {
         let journal = place.journal();
         let verified = place.fakctl(&["audit", "verify", &journal.to_string_lossy()]);
         let text = String::from_utf8_lossy(&verified.stdout).into_owned();
-        assert!(verified.status.success(), "round {round}: the journal verifies: {text}");
+        assert!(
+            verified.status.success(),
+            "round {round}: the journal verifies: {text}"
+        );
 
         let reader = fak_journal::Reader::open(&journal).expect("the journal opens");
         let head = reader.head().expect("the journal has a head");
         let highest = seen.highest.load(Ordering::SeqCst);
-        assert!(head.seq >= highest, "round {round}: row {highest} was acknowledged, the head is {}", head.seq);
-        assert!(head.seq > acknowledged_before, "round {round}: the journal goes on from where it was");
+        assert!(
+            head.seq >= highest,
+            "round {round}: row {highest} was acknowledged, the head is {}",
+            head.seq
+        );
+        assert!(
+            head.seq > acknowledged_before,
+            "round {round}: the journal goes on from where it was"
+        );
         acknowledged_before = head.seq;
     }
 }
@@ -63,7 +80,9 @@ async fn ask_until_refused(socket: PathBuf, round: u64, lane: u64, seen: Arc<See
             trace_id: format!("crash-{round}-{lane}"),
             ..Default::default()
         };
-        let Ok(answer) = client.adjudicate(request).await else { return };
+        let Ok(answer) = client.adjudicate(request).await else {
+            return;
+        };
         let seq = answer.into_inner().seq;
         assert!(seq > 0, "a durable verdict names its row");
         seen.highest.fetch_max(seq, Ordering::SeqCst);

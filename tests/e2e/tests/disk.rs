@@ -9,15 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fak_support::{skip, Place};
+use fak_support::{Place, skip};
 
 /// A small file system of its own under the state directory; unmounted when dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn mount(at: &Path) -> Option<Self> {
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs"]).arg(at).output();
-        status.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs"])
+            .arg(at)
+            .output();
+        status
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self(at.to_owned()))
     }
 
     /// Takes every free byte.
@@ -37,9 +42,20 @@ impl Drop for SmallDisk {
 }
 
 fn adjudicate(place: &Place) -> (i32, String) {
-    let args = ["--json", "adjudicate", "Read", "--args", r#"{"file_path":"a.txt"}"#, "--trace", "disk"];
+    let args = [
+        "--json",
+        "adjudicate",
+        "Read",
+        "--args",
+        r#"{"file_path":"a.txt"}"#,
+        "--trace",
+        "disk",
+    ];
     let output = place.fakctl(&args);
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
 }
 
 fn until_allowed(place: &Place) {
@@ -49,21 +65,31 @@ fn until_allowed(place: &Place) {
         if code == 0 {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "judging did not resume: {code} {text}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "judging did not resume: {code} {text}"
+        );
         thread::sleep(Duration::from_millis(50));
     }
 }
 
 fn verifies(place: &Place) {
     let output = place.fakctl(&["audit", "verify", &place.journal().to_string_lossy()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
 fn a_full_disk_refuses_and_recovers_by_itself() {
     let place = Place::new();
     let Some(disk) = SmallDisk::mount(&place.join("state")) else {
-        return skip("a_full_disk_refuses_and_recovers_by_itself", "mounting a tmpfs needs root");
+        return skip(
+            "a_full_disk_refuses_and_recovers_by_itself",
+            "mounting a tmpfs needs root",
+        );
     };
     let daemon = place.start(&[]);
     until_allowed(&place);
@@ -76,13 +102,23 @@ fn a_full_disk_refuses_and_recovers_by_itself() {
         if code != 0 {
             break (code, text);
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "the disk never filled");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "the disk never filled"
+        );
     };
     assert_eq!(refusal.0, 3, "a full disk is a refusal: {}", refusal.1);
-    assert!(refusal.1.contains("journal"), "the refusal names the journal: {}", refusal.1);
+    assert!(
+        refusal.1.contains("journal"),
+        "the refusal names the journal: {}",
+        refusal.1
+    );
     let status = place.fakctl(&["--json", "status"]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(status.contains("refusing"), "status says that fakd refuses: {status}");
+    assert!(
+        status.contains("refusing"),
+        "status says that fakd refuses: {status}"
+    );
 
     fs::remove_file(ballast).expect("the ballast goes");
     until_allowed(&place);

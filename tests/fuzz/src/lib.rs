@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use fak_args::{parse_host, parse_url, path_within, Args, Host};
+use fak_args::{Args, Host, parse_host, parse_url, path_within};
 use fak_policy::{NoWorld, Policy};
 use fak_types::{ToolCall, VerdictKind};
 
@@ -30,11 +30,14 @@ static FLOOR: LazyLock<Policy> = LazyLock::new(Policy::embedded);
 /// # Panics
 /// When the dump of a manifest does not read back as that manifest.
 pub fn manifest(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     for format in [fak_policy::Format::Json, fak_policy::Format::Yaml] {
         if let Ok((manifest, _)) = fak_policy::load("fuzz", text, format) {
             let dump = fak_policy::dump(&manifest);
-            let (again, _) = fak_policy::load("dump", &dump, fak_policy::Format::Json).expect("a dump loads");
+            let (again, _) =
+                fak_policy::load("dump", &dump, fak_policy::Format::Json).expect("a dump loads");
             assert_eq!(again, manifest);
             let _ = Policy::compile("fuzz", &manifest);
         }
@@ -46,13 +49,20 @@ pub fn manifest(data: &[u8]) {
 /// # Panics
 /// When a position lies outside.
 pub fn shell(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let script = fak_shell::parse(text, &fak_shell::Limits::default());
     for command in &script.commands {
         assert!(command.at <= text.len());
         let _ = (command.options(), command.effects());
     }
-    assert!(script.unresolved.iter().all(|unresolved| unresolved.at <= text.len()));
+    assert!(
+        script
+            .unresolved
+            .iter()
+            .all(|unresolved| unresolved.at <= text.len())
+    );
 }
 
 /// A URL or a host; a name is lower-case and has no trailing dot.
@@ -60,7 +70,9 @@ pub fn shell(data: &[u8]) {
 /// # Panics
 /// When a name is not in its one form.
 pub fn place(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     for place in [parse_url(text), parse_host(text)].into_iter().flatten() {
         let _ = place.host.class();
         if let Host::Name(name) = &place.host {
@@ -74,12 +86,17 @@ pub fn place(data: &[u8]) {
 /// # Panics
 /// When normalising twice differs from normalising once.
 pub fn path(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let once = fak_args::normalize_path(text, Some("/srv/project"), Some("/home/dev"));
     let root = fak_args::normalize_path("/srv/project", None, None);
     let _ = path_within(&once, &root, true);
     if once.absolute && once.suspicious.is_none() {
-        assert_eq!(fak_args::normalize_path(&once.text, None, None).text, once.text);
+        assert_eq!(
+            fak_args::normalize_path(&once.text, None, None).text,
+            once.text
+        );
     }
 }
 
@@ -88,7 +105,9 @@ pub fn path(data: &[u8]) {
 /// # Panics
 /// When a span lies outside.
 pub fn arguments(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if let Ok(args) = Args::parse(text, &fak_args::Limits::default()) {
         let span = args.root().span();
         assert!(text.get(span).is_some());
@@ -110,9 +129,17 @@ pub fn record(data: &[u8]) {
 /// # Panics
 /// When an unlisted tool is admitted.
 pub fn verdict(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     let (tool, args) = text.split_once('\n').unwrap_or(("Bash", text));
-    let call = ToolCall { tool, args, trace: "fuzz", cwd: Some("/srv/project"), home: Some("/home/dev") };
+    let call = ToolCall {
+        tool,
+        args,
+        trace: "fuzz",
+        cwd: Some("/srv/project"),
+        home: Some("/home/dev"),
+    };
     let verdict = FLOOR.adjudicate(&call, &NoWorld);
     assert!(verdict.kind != VerdictKind::Allow || tool.bytes().all(|byte| byte.is_ascii_graphic()));
 }

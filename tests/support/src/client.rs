@@ -25,7 +25,9 @@ pub type Client = FakClient<Channel>;
 /// # Errors
 /// When nothing listens there.
 pub async fn connect(socket: &Path) -> Result<Client, Error> {
-    let channel = Endpoint::from_static(fak_proto::AUTHORITY).connect_with_connector(Connector(socket.into())).await?;
+    let channel = Endpoint::from_static(fak_proto::AUTHORITY)
+        .connect_with_connector(Connector(socket.into()))
+        .await?;
     Ok(FakClient::new(channel).max_decoding_message_size(fak_proto::FRAME_BYTES_MAX))
 }
 

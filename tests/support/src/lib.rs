@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 mod client;
 
-pub use client::{connect, Client};
+pub use client::{Client, connect};
 
 /// Longest wait for a daemon to become ready or to end.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,9 +49,15 @@ impl Place {
     pub fn in_dir(bin: &Path) -> Self {
         let dir = TempDir::with_prefix("fak-test-").expect("a temporary directory");
         for name in ["run", "state", "config", "work"] {
-            fs::DirBuilder::new().mode(0o700).create(dir.path().join(name)).expect("a directory");
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(dir.path().join(name))
+                .expect("a directory");
         }
-        Self { dir, bin: fs::canonicalize(bin).unwrap_or_else(|_| bin.to_owned()) }
+        Self {
+            dir,
+            bin: fs::canonicalize(bin).unwrap_or_else(|_| bin.to_owned()),
+        }
     }
 
     /// The directory itself.
@@ -93,7 +99,11 @@ impl Place {
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let path = self.bin.join(program);
-        assert!(path.exists(), "{} is missing: run `cargo build -p fakd -p fakctl` first", path.display());
+        assert!(
+            path.exists(),
+            "{} is missing: run `cargo build -p fakd -p fakctl` first",
+            path.display()
+        );
         let mut command = Command::new(path);
         command
             .env_remove("FAK_SOCKET")
@@ -115,7 +125,11 @@ impl Place {
     /// When it cannot be started.
     #[must_use]
     pub fn fakctl(&self, args: &[&str]) -> Output {
-        self.command("fakctl").args(args).stdin(Stdio::null()).output().expect("fakctl runs")
+        self.command("fakctl")
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .expect("fakctl runs")
     }
 
     /// Starts `fakd --user` with further arguments and waits until it answers.
@@ -127,10 +141,21 @@ impl Place {
         let mut daemon = self.spawn(args);
         let started = Instant::now();
         while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
-            if let Some(status) = daemon.child.try_wait().expect("the daemon can be waited for") {
-                panic!("fakd ended with {status} before it was ready:\n{}", daemon.log());
+            if let Some(status) = daemon
+                .child
+                .try_wait()
+                .expect("the daemon can be waited for")
+            {
+                panic!(
+                    "fakd ended with {status} before it was ready:\n{}",
+                    daemon.log()
+                );
             }
-            assert!(started.elapsed() < PATIENCE, "fakd is not ready:\n{}", daemon.log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "fakd is not ready:\n{}",
+                daemon.log()
+            );
             thread::sleep(Duration::from_millis(2));
         }
         daemon
@@ -143,7 +168,11 @@ impl Place {
     #[must_use]
     pub fn spawn(&self, args: &[&str]) -> Daemon {
         let log = self.join("fakd.log");
-        let file = fs::OpenOptions::new().create(true).append(true).open(&log).expect("the log file");
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("the log file");
         let child = self
             .command("fakd")
             .arg("--user")
@@ -189,7 +218,10 @@ impl Daemon {
     /// # Panics
     /// When `kill` cannot be run.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status();
         assert!(status.expect("kill runs").success(), "kill -{name} failed");
     }
 
@@ -210,7 +242,11 @@ impl Daemon {
             if let Some(status) = self.child.try_wait().expect("the daemon can be waited for") {
                 return status.code();
             }
-            assert!(started.elapsed() < PATIENCE, "fakd did not end:\n{}", self.log());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "fakd did not end:\n{}",
+                self.log()
+            );
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -227,7 +263,15 @@ impl Daemon {
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        kib.and_then(|text| text.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+        kib.and_then(|text| {
+            text.trim()
+                .trim_end_matches("kB")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        })
+        .unwrap_or(0)
+            * 1024
     }
 }
 
@@ -239,7 +283,10 @@ impl Drop for Daemon {
 }
 
 /// Prints why a test did not run; `tests/run.sh` collects these lines.
-#[expect(clippy::print_stdout, reason = "this is how a test says that it skipped itself")]
+#[expect(
+    clippy::print_stdout,
+    reason = "this is how a test says that it skipped itself"
+)]
 pub fn skip(test: &str, reason: &str) {
     println!("SKIP: {test}: {reason}");
 }
@@ -250,5 +297,9 @@ fn bin_dir() -> PathBuf {
     }
     let exe = std::env::current_exe().expect("the test's own path");
     let dir = exe.parent().expect("the test lies in a directory");
-    if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_owned() } else { dir.to_owned() }
+    if dir.ends_with("deps") {
+        dir.parent().unwrap_or(dir).to_owned()
+    } else {
+        dir.to_owned()
+    }
 }
