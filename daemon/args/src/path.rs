@@ -71,6 +71,9 @@ enum Start<'p> {
 /// it names, and is suspicious. Never fails: a text that is no path at all is an odd relative path.
 #[must_use]
 pub fn normalize_path(path: &str, cwd: Option<&str>, home: Option<&str>) -> NormalPath {
+    if let Some(path) = plain_path(path, cwd, home) {
+        return path;
+    }
     let mut suspicious = suspect::in_text(path);
     let unwrapped = suspect::file_url_path(path);
     let path = unwrapped.as_deref().unwrap_or(path);
@@ -96,6 +99,56 @@ pub fn normalize_path(path: &str, cwd: Option<&str>, home: Option<&str>) -> Norm
         cwd_bytes: cwd.and_then(|cwd| directory_bytes(&text, cwd, home)),
         text,
     }
+}
+
+/// What [`normalize_path`] says of a path in which nothing is to be resolved, which is most of them.
+fn plain_path(path: &str, cwd: Option<&str>, home: Option<&str>) -> Option<NormalPath> {
+    if !is_plain(path) {
+        return None;
+    }
+    let below_cwd = !path.starts_with('/');
+    let text = if below_cwd {
+        let cwd = cwd.filter(|cwd| cwd.starts_with('/') && is_plain(cwd))?;
+        let mut text = String::with_capacity(cwd.len() + path.len() + 1);
+        text.push_str(cwd);
+        text.push('/');
+        text.push_str(path);
+        text
+    } else {
+        path.to_owned()
+    };
+    // Below `/proc` the steps are looked at.
+    if text.starts_with("/proc") {
+        return None;
+    }
+    let home = home.filter(|home| home.starts_with('/'));
+    Some(NormalPath {
+        absolute: true,
+        escapes: false,
+        home_unknown: false,
+        suspicious: None,
+        home_bytes: home.and_then(|home| directory_bytes(&text, home, None)),
+        cwd_bytes: match cwd {
+            Some(cwd) if below_cwd => Some(cwd.len()),
+            cwd => cwd.and_then(|cwd| directory_bytes(&text, cwd, home)),
+        },
+        text,
+    })
+}
+
+/// Whether a path is its own normal form, wherever it starts, and cannot be read in another way: ASCII
+/// without the characters some program gives a meaning, and without an empty step or one that ends in a
+/// dot or a blank.
+fn is_plain(path: &str) -> bool {
+    let mut last = 0;
+    for byte in path.bytes() {
+        match byte {
+            b'/' if matches!(last, b'/' | b'.' | b' ') => return false,
+            0..0x20 | 0x7f.. | b'\\' | b'%' | b':' => return false,
+            _ => last = byte,
+        }
+    }
+    !matches!(last, 0 | b'/' | b'.' | b' ') && !path.starts_with([' ', '$', '~'])
 }
 
 /// Finds where a path starts and resolves its steps from there.
@@ -167,12 +220,7 @@ fn directory_bytes(text: &str, directory: &str, home: Option<&str>) -> Option<us
     if !text.starts_with('/') {
         return None;
     }
-    let plain = directory.strip_prefix('/').is_some_and(|steps| {
-        steps
-            .split('/')
-            .all(|step| !matches!(step, "" | "." | ".."))
-    });
-    if plain {
+    if directory.starts_with('/') && is_plain(directory) {
         return is_below(text, directory).then_some(directory.len());
     }
     let mut steps = Vec::new();
@@ -201,6 +249,9 @@ fn is_below(text: &str, directory: &str) -> bool {
 pub fn path_within(path: &NormalPath, root: &NormalPath, fold_case: bool) -> bool {
     if path.absolute != root.absolute || path.home_unknown != root.home_unknown {
         return false;
+    }
+    if path.absolute && !fold_case {
+        return is_below(&path.text, &root.text);
     }
     let mut path = components(&path.text);
     let mut root = components(&root.text);

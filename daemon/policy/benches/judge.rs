@@ -50,6 +50,11 @@ fn floor_default_deny(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn compile_floor(bencher: Bencher<'_, '_>) {
+    bencher.bench_local(Policy::embedded);
+}
+
+#[divan::bench]
 fn plain_allow(bencher: Bencher<'_, '_>) {
     let manifest = Manifest {
         allow: vec!["get_order".to_owned()],

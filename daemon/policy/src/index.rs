@@ -38,8 +38,8 @@ pub(crate) struct Plan {
     pub(crate) shell: Vec<u32>,
     /// The explicit denial.
     pub(crate) deny: Option<u32>,
-    /// Whether the name says that the tool changes something.
-    pub(crate) write_shaped: bool,
+    /// Whether the name says that the tool changes something; `None` where the plan is for many names.
+    pub(crate) write_shaped: Option<bool>,
 }
 
 /// From a tool's name to its plan.
@@ -75,7 +75,9 @@ impl Index {
                 .exact
                 .entry(name.to_ascii_lowercase().into())
                 .or_default();
-            plan.write_shaped |= names::write_shaped(name);
+            if names::write_shaped(name) {
+                plan.write_shaped = Some(true);
+            }
         }
         for (place, (pattern, form)) in (0_u32..).zip(rules) {
             index.place(pattern, |plan| {
@@ -97,7 +99,8 @@ impl Index {
         }
         for (name, plan) in &mut index.exact {
             // The casing that separates words is lost in `name`; the spellings seen above kept it.
-            plan.write_shaped |= names::write_shaped(name);
+            plan.write_shaped
+                .get_or_insert_with(|| names::write_shaped(name));
         }
         index.lengths = index.prefixes.keys().map(|prefix| prefix.len()).collect();
         index.lengths.sort_unstable();
@@ -128,8 +131,8 @@ impl Index {
         }
     }
 
-    /// The plan of a tool. `name` is the caller's spelling, `lower` the same in lower case.
-    pub(crate) fn plan(&self, name: &str, lower: &str) -> Cow<'_, Plan> {
+    /// The plan of a tool, whose name is given in lower case.
+    pub(crate) fn plan(&self, lower: &str) -> Cow<'_, Plan> {
         if let Some(plan) = self.exact.get(lower) {
             return Cow::Borrowed(plan);
         }
@@ -146,21 +149,13 @@ impl Index {
             merged.forms.extend(&plan.forms);
             merged.shell.extend(&plan.shell);
         }
-        let write_shaped = names::write_shaped(name);
-        match merged {
-            None if write_shaped == self.any.write_shaped => Cow::Borrowed(&self.any),
-            None => Cow::Owned(Plan {
-                write_shaped,
-                ..self.any.clone()
-            }),
-            Some(mut plan) => {
-                plan.rules.sort_unstable();
-                plan.forms.sort_unstable();
-                plan.shell.sort_unstable();
-                plan.write_shaped = write_shaped;
-                Cow::Owned(plan)
-            }
-        }
+        let Some(mut plan) = merged else {
+            return Cow::Borrowed(&self.any);
+        };
+        plan.rules.sort_unstable();
+        plan.forms.sort_unstable();
+        plan.shell.sort_unstable();
+        Cow::Owned(plan)
     }
 }
 
@@ -179,16 +174,15 @@ mod tests {
             &["bash".to_owned()],
             ["Read", "writeAll"].into_iter(),
         );
-        assert_eq!(index.plan("BASH", "bash").rules, [1, 2]);
-        assert_eq!(index.plan("bash", "bash").deny, Some(0));
-        assert_eq!(index.plan("Read", "read").rules, [2]);
-        assert_eq!(
-            index.plan("mcp__fs__read", "mcp__fs__read").rules,
-            [0, 2, 3, 4]
-        );
-        assert_eq!(index.plan("mcp__fs__x", "mcp__fs__x").rules, [0, 2, 3]);
-        assert_eq!(index.plan("mcp__x", "mcp__x").rules, [0, 2]);
-        assert_eq!(index.plan("other", "other").rules, [2]);
-        assert!(index.plan("other_write", "other_write").write_shaped);
+        assert_eq!(index.plan("bash").rules, [1, 2]);
+        assert_eq!(index.plan("bash").deny, Some(0));
+        assert_eq!(index.plan("read").rules, [2]);
+        assert_eq!(index.plan("mcp__fs__read").rules, [0, 2, 3, 4]);
+        assert_eq!(index.plan("mcp__fs__x").rules, [0, 2, 3]);
+        assert_eq!(index.plan("mcp__x").rules, [0, 2]);
+        assert_eq!(index.plan("other").rules, [2]);
+        assert_eq!(index.plan("other_write").write_shaped, None);
+        assert_eq!(index.plan("read").write_shaped, Some(false));
+        assert_eq!(index.plan("writeall").write_shaped, Some(true));
     }
 }

@@ -77,6 +77,8 @@ struct Case<'c> {
     tool: &'c str,
     args: &'c Args<'c>,
     plan: Cow<'c, Plan>,
+    /// The tool's name says that it changes something.
+    write_shaped: bool,
     ground: Ground<'c>,
     leaves: OnceCell<Vec<Leaf<'c, 'c>>>,
     shells: OnceCell<Result<Vec<ShellText<'c>>, &'static str>>,
@@ -168,11 +170,15 @@ impl<'c> Case<'c> {
         } else {
             Cow::Borrowed(call.tool)
         };
+        let plan = policy.index.plan(&lower);
         Self {
             policy,
             tool: call.tool,
             args: &desk.args,
-            plan: policy.index.plan(call.tool, &lower),
+            write_shaped: plan
+                .write_shaped
+                .unwrap_or_else(|| names::write_shaped(call.tool)),
+            plan,
             ground: Ground {
                 here: call.cwd,
                 here_path: &desk.here,
@@ -218,7 +224,7 @@ impl<'c> Case<'c> {
 
     fn self_modify_path(&self) -> Option<Verdict> {
         let guard = self.policy.guard.as_ref()?;
-        if !self.plan.write_shaped {
+        if !self.write_shaped {
             return None;
         }
         let fragment = guard.in_arguments(self.tool, self.leaves(), &self.ground)?;
@@ -290,7 +296,7 @@ impl<'c> Case<'c> {
             shells,
             ground: &self.ground,
             tool: self.tool,
-            write_shaped: self.plan.write_shaped,
+            write_shaped: self.write_shaped,
         };
         let mut found: Vec<(u32, Verdict)> = Vec::new();
         let mut selected: Vec<(u32, Vec<Value<'c, 'c>>)> = Vec::new();

@@ -71,14 +71,16 @@ const INNOCENT: [&str; 4] = ["credit", "credits", "dispatch", "accredited"];
 pub(crate) fn write_shaped(name: &str) -> bool {
     words(name).any(|word| {
         let is = |verb: &str| word.eq_ignore_ascii_case(verb);
+        let bytes = word.as_bytes();
         let begins = |verb: &str| {
-            word.get(..verb.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(verb))
+            bytes
+                .get(..verb.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(verb.as_bytes()))
         };
         let ends = |verb: &str| {
-            let from = word.len().checked_sub(verb.len());
-            from.and_then(|from| word.get(from..))
-                .is_some_and(|end| end.eq_ignore_ascii_case(verb))
+            let from = bytes.len().checked_sub(verb.len());
+            from.and_then(|from| bytes.get(from..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(verb.as_bytes()))
         };
         !INNOCENT.iter().any(|word| is(word))
             && (SHORT_VERBS.iter().any(|verb| is(verb))

@@ -30,16 +30,24 @@ pub fn looks_like_destination(text: &str) -> bool {
     if text.is_empty() {
         return false;
     }
-    if head(text).any(|c| c == ':') && starts_with_scheme(&head(text).collect::<String>()) {
+    if text.contains(':')
+        && head(text).any(|c| c == ':')
+        && starts_with_scheme(&head(text).collect::<String>())
+    {
         return !matches!(parse_url(text), Err(PlaceError::NoHost | PlaceError::Empty));
     }
-    if text.len() > BARE_BYTES_MAX || text.chars().any(char::is_whitespace) {
+    if text.len() > BARE_BYTES_MAX || has_blanks(text) {
         return false;
     }
     if let Some(share) = text.strip_prefix("\\\\") {
         return share.starts_with(|c: char| c.is_alphanumeric());
     }
     bare(text.strip_prefix("//").unwrap_or(text))
+}
+
+fn has_blanks(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b' ' | 9..=13))
+        || (!text.is_ascii() && text.chars().any(char::is_whitespace))
 }
 
 /// The beginning of a text without the tabs and line ends that lenient programs drop.
@@ -67,7 +75,13 @@ fn starts_with_scheme(text: &str) -> bool {
 }
 
 fn bare(text: &str) -> bool {
-    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let end = text
+        .bytes()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    let authority = end.map_or(text, |end| text.get(..end).unwrap_or_default());
+    if authority.is_empty() {
+        return false;
+    }
     if let Some((_, address)) = authority.rsplit_once('@') {
         // An address for mail is no destination of bytes; a login on an address or with a path is.
         let copied = address.contains(':') && parse_url(text).is_ok();
@@ -77,7 +91,7 @@ fn bare(text: &str) -> bool {
     let syntax = |byte: u8| matches!(byte, b'.' | b':' | b'[' | b'%' | 0x80..);
     if authority.starts_with(|c: char| c.is_ascii_alphabetic()) && !authority.bytes().any(syntax) {
         // A word is a host by itself only when it names this machine.
-        return names::class(&authority.to_ascii_lowercase()) == AddressClass::Loopback;
+        return names::is_own_word(authority);
     }
     match parse_host(authority) {
         Ok(place) => reaches(authority, &place),

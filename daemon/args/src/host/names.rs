@@ -78,6 +78,11 @@ pub(super) fn class(name: &str) -> AddressClass {
     }
 }
 
+/// Whether a word without a dot, in any case, is a name of this machine.
+pub(super) fn is_own_word(word: &str) -> bool {
+    LOOPBACK.iter().any(|name| word.eq_ignore_ascii_case(name))
+}
+
 /// Whether `name` is `suffix` or ends in `.suffix`.
 pub(super) fn is_at_or_below(name: &str, suffix: &str) -> bool {
     match name.strip_suffix(suffix) {
