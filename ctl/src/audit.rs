@@ -29,14 +29,14 @@ const POLL: Duration = Duration::from_millis(200);
 /// Reads and verifies the journal.
 pub(crate) fn audit(out: &Out, daemon: &Daemon, verb: AuditVerb) -> Outcome {
     match verb {
-        AuditVerb::Verify { path, head } => verify(out, path, head.map(|head| head.0)),
+        AuditVerb::Verify { which, head } => verify(out, which.named(), head.map(|head| head.0)),
         AuditVerb::Tail {
             which,
             lines,
             follow,
-        } => tail(out, daemon, which.journal, lines, follow),
+        } => tail(out, daemon, which.named(), lines, follow),
         AuditVerb::Show { which, seq, trace } => show(out, which.journal, seq, trace.as_deref()),
-        AuditVerb::Export { which, from, to } => export(out, which.journal, from, to),
+        AuditVerb::Export { which, from, to } => export(out, which.named(), from, to),
     }
 }
 

@@ -338,9 +338,8 @@ A rewritten or shortened journal is sound by itself; only a head kept elsewhere 
 
 Exit codes: 0 sound; 1 not sound; 65 not a journal; 66 no such file; 76 written by a newer fakd.")]
     Verify {
-        /// The journal [default: the user's, else /var/lib/fakd/journal.db]
-        #[arg(value_hint = ValueHint::FilePath)]
-        path: Option<PathBuf>,
+        #[command(flatten)]
+        which: ThisJournal,
         /// A head kept elsewhere, which must be in this journal
         #[arg(long, value_name = "SEQ:DIGEST", value_parser = parse_head)]
         head: Option<KeptHead>,
@@ -348,7 +347,7 @@ Exit codes: 0 sound; 1 not sound; 65 not a journal; 66 no such file; 76 written 
     /// The last rows
     Tail {
         #[command(flatten)]
-        which: WhichJournal,
+        which: ThisJournal,
         /// How many
         #[arg(short = 'n', long, default_value_t = 20)]
         lines: u32,
@@ -370,7 +369,7 @@ Exit codes: 0 sound; 1 not sound; 65 not a journal; 66 no such file; 76 written 
     /// Rows as JSON lines
     Export {
         #[command(flatten)]
-        which: WhichJournal,
+        which: ThisJournal,
         /// First row
         #[arg(long, default_value_t = 1)]
         from: u64,
@@ -385,6 +384,24 @@ pub(crate) struct WhichJournal {
     /// The journal [default: the user's, else /var/lib/fakd/journal.db]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) journal: Option<PathBuf>,
+}
+
+/// The journal where no other word may stand.
+#[derive(Args, Debug)]
+pub(crate) struct ThisJournal {
+    /// The journal [default: the user's, else /var/lib/fakd/journal.db]
+    #[arg(value_hint = ValueHint::FilePath)]
+    path: Option<PathBuf>,
+    /// The same, as the other verbs take it
+    #[arg(long, value_name = "PATH", conflicts_with = "path", value_hint = ValueHint::FilePath)]
+    journal: Option<PathBuf>,
+}
+
+impl ThisJournal {
+    /// The journal that was named, either way.
+    pub(crate) fn named(self) -> Option<PathBuf> {
+        self.path.or(self.journal)
+    }
 }
 
 /// A head that was kept elsewhere.
