@@ -42,7 +42,7 @@ const SHELL_TOOLS: [&str; 16] = [
 ];
 const SHELL_ARGS: [&str; 2] = ["command", "cmd"];
 
-/// A compiled policy: immutable, without interior locks, and judged in time that follows the rules
+/// A compiled policy: immutable, waiting for no other call, and judged in time that follows the rules
 /// that concern the call, not the size of the policy.
 pub struct Policy {
     name: String,
@@ -184,8 +184,7 @@ impl Policy {
     /// test excludes, the policy that denies every call.
     #[must_use]
     pub fn embedded() -> Self {
-        let loaded = crate::load("coding-agent.yaml", EMBEDDED, crate::Format::Yaml);
-        let manifest = loaded.map(|(manifest, _)| manifest).unwrap_or_default();
+        let manifest = crate::load::read_only(EMBEDDED, crate::Format::Yaml).unwrap_or_default();
         Self::compile("coding-agent", &manifest).unwrap_or_else(|_| Self::nothing("coding-agent"))
     }
 

@@ -108,6 +108,15 @@ pub fn load(
     Ok((manifest, finish(name, problems)))
 }
 
+/// Reads a manifest that is about to be compiled and whose problems nobody is told; `None` when there is one.
+pub(crate) fn read_only(text: &str, format: Format) -> Option<Manifest> {
+    let mut problems = Vec::new();
+    let tree = parse(text, format, &mut problems).ok()?;
+    let (manifest, _) = root::read(&tree, &mut problems);
+    let wrong = |problem: &Diagnostic| problem.severity == Severity::Error;
+    (!problems.iter().any(wrong)).then_some(manifest)
+}
+
 fn parse(text: &str, format: Format, problems: &mut Vec<Diagnostic>) -> Result<Node, Diagnostic> {
     let start = |message: String, help: &str| Diagnostic {
         line: 1,

@@ -3,7 +3,7 @@
 //! A glob becomes a regular expression, whose matching time is linear. The translation is our own because
 //! the usual library lets a class such as `[!a]` match a separator and `?` match half a character.
 
-use std::{fmt, iter::Peekable, str::CharIndices};
+use std::{fmt, iter::Peekable, str::CharIndices, sync::OnceLock};
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -12,7 +12,14 @@ use super::NormalPath;
 /// Longest glob, in bytes. LIMIT: bounds the size of the automaton a policy can ask for.
 const GLOB_BYTES_MAX: usize = 1024;
 
-/// A compiled glob on paths. Matching takes time linear in the path.
+/// Globs up to this length and nesting always become an automaton far below the size and the nesting the
+/// library permits, so theirs can be built when they are first needed. Others are built at once, because
+/// they may have to be refused.
+const ORDINARY_BYTES_MAX: usize = 256;
+const ORDINARY_BRACES_MAX: usize = 32;
+
+/// A glob on paths. Matching takes time linear in the path; the first comparison of a glob builds its
+/// automaton, which takes some tens of microseconds.
 ///
 /// `*` and `?` stay inside one component, `**` as a whole component spans any number of them; `[a-z]`,
 /// `[!a-z]` and `{a,b}` are what they are in a shell, `\` makes the next character itself. Where the glob
@@ -26,8 +33,10 @@ const GLOB_BYTES_MAX: usize = 1024;
 pub struct PathGlob {
     written: Box<str>,
     anchor: Anchor,
-    whole: Regex,
-    covering: Regex,
+    fold_case: bool,
+    pattern: Box<str>,
+    whole: OnceLock<Option<Regex>>,
+    covering: OnceLock<Option<Regex>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,21 +84,45 @@ impl PathGlob {
         let floats = anchor == Anchor::Here
             && (steps.first() == Some(&"**") || (steps.len() == 1 && !glob.starts_with("./")));
         let anchor = if floats { Anchor::Anywhere } else { anchor };
-        let mut pattern = Translation::of(&steps.join("/"))?;
+        let joined = steps.join("/");
+        let mut translation = Translation::of(&joined)?;
+        let mut pattern = std::mem::take(&mut translation.pattern);
         if anchor == Anchor::Anywhere && steps.first() != Some(&"**") {
             pattern.insert_str(0, ANY_STEPS);
         }
-        let covering = if pattern.is_empty() {
-            ANY_BYTES.to_owned()
-        } else {
-            format!("(?:{pattern})(?:/{ANY_BYTES})?")
-        };
-        Ok(Self {
+        let this = Self {
             written: glob.into(),
             anchor,
-            whole: compile(&pattern, fold_case)?,
-            covering: compile(&covering, fold_case)?,
-        })
+            fold_case,
+            pattern: pattern.into(),
+            whole: OnceLock::new(),
+            covering: OnceLock::new(),
+        };
+        let ordinary =
+            glob.len() <= ORDINARY_BYTES_MAX && translation.deepest <= ORDINARY_BRACES_MAX;
+        if !ordinary && (this.whole().is_none() || this.covering().is_none()) {
+            return fail("too large to compile");
+        }
+        Ok(this)
+    }
+
+    /// The automaton of the glob itself; `None` when it is too large.
+    fn whole(&self) -> Option<&Regex> {
+        let build = || compile(&self.pattern, self.fold_case);
+        self.whole.get_or_init(build).as_ref()
+    }
+
+    /// The automaton of the glob and everything below it; `None` when it is too large.
+    fn covering(&self) -> Option<&Regex> {
+        let build = || {
+            let pattern = &self.pattern;
+            if pattern.is_empty() {
+                compile(ANY_BYTES, self.fold_case)
+            } else {
+                compile(&format!("(?:{pattern})(?:/{ANY_BYTES})?"), self.fold_case)
+            }
+        };
+        self.covering.get_or_init(build).as_ref()
     }
 
     /// The glob as it was written.
@@ -101,15 +134,21 @@ impl PathGlob {
     /// Whether the whole path matches.
     #[must_use]
     pub fn matches(&self, path: &NormalPath) -> bool {
-        self.subject(path)
-            .is_some_and(|subject| self.whole.is_match(subject.as_bytes()))
+        let (Some(subject), Some(whole)) = (self.subject(path), self.whole()) else {
+            return false;
+        };
+        whole.is_match(subject.as_bytes())
     }
 
     /// Whether the path or a directory above it matches: the glob `.git` covers `.git/config`.
     #[must_use]
     pub fn covers(&self, path: &NormalPath) -> bool {
-        self.subject(path)
-            .is_some_and(|subject| self.covering.is_match(subject.as_bytes()))
+        let Some(subject) = self.subject(path) else {
+            return false;
+        };
+        // What covers is what denies: without an automaton, which `new` excludes, everything is covered.
+        let covering = self.covering();
+        covering.is_none_or(|covering| covering.is_match(subject.as_bytes()))
     }
 
     /// The part of the path the glob is compared with.
@@ -141,11 +180,11 @@ const ANY_STEPS: &str = "(?:(?-u:[^/]+)/)*";
 /// Any number of any characters, separators too.
 const ANY_BYTES: &str = "(?s-u:.*)";
 
-fn compile(pattern: &str, fold_case: bool) -> Result<Regex, GlobError> {
+fn compile(pattern: &str, fold_case: bool) -> Option<Regex> {
     RegexBuilder::new(&format!("^(?:{pattern})$"))
         .case_insensitive(fold_case)
         .build()
-        .map_err(|_| GlobError("too large to compile".to_owned()))
+        .ok()
 }
 
 /// A glob on its way to a regular expression.
@@ -153,17 +192,20 @@ struct Translation<'g> {
     glob: &'g str,
     rest: Peekable<CharIndices<'g>>,
     pattern: String,
+    /// How many braces are open, and how many were at most.
     braces: usize,
+    deepest: usize,
 }
 
 impl<'g> Translation<'g> {
-    fn of(glob: &'g str) -> Result<String, GlobError> {
+    fn of(glob: &'g str) -> Result<Self, GlobError> {
         let rest = glob.char_indices().peekable();
         let mut this = Self {
             glob,
             rest,
             pattern: String::new(),
             braces: 0,
+            deepest: 0,
         };
         while let Some((at, character)) = this.rest.next() {
             this.character(at, character)?;
@@ -171,7 +213,7 @@ impl<'g> Translation<'g> {
         if this.braces > 0 {
             fail("a brace that does not close")
         } else {
-            Ok(this.pattern)
+            Ok(this)
         }
     }
 
@@ -182,6 +224,7 @@ impl<'g> Translation<'g> {
             '[' => self.class()?,
             '{' => {
                 self.braces += 1;
+                self.deepest = self.deepest.max(self.braces);
                 self.pattern.push_str("(?:");
             }
             '}' if self.braces > 0 => {
@@ -220,8 +263,11 @@ impl<'g> Translation<'g> {
             }
             Some(None | Some('}' | ',')) if alone_before => {
                 self.rest.next();
-                self.pattern
-                    .push_str(if before.is_none() { ANY_BYTES } else { "(?s-u:.+)" });
+                self.pattern.push_str(if before.is_none() {
+                    ANY_BYTES
+                } else {
+                    "(?s-u:.+)"
+                });
             }
             _ => self.pattern.push_str("(?-u:[^/]*)"),
         }

@@ -352,3 +352,31 @@ fn fragments_guard_what_they_name() {
         assert!(!Fragment::new(fragment).found_in(text), "{fragment} {text}");
     }
 }
+
+#[test]
+fn every_glob_that_is_accepted_can_be_compared() {
+    let fill = |unit: &str, bytes: usize| unit.repeat(bytes / unit.len());
+    let nested = |depth: usize| format!("{}a{}", "{".repeat(depth), "}".repeat(depth));
+    for pattern in [
+        fill("?", 256),
+        fill("*", 256),
+        fill("**/", 256),
+        fill("[!\u{e9}]", 256),
+        fill("[a-\u{10ffff}]", 256),
+        fill("{?,[!b]}", 256),
+        fill("{**/x,*}", 256),
+        nested(32),
+        format!("[{}]", fill("ace", 252)),
+        fill("?", 1024),
+    ] {
+        for fold_case in [false, true] {
+            let glob = PathGlob::new(&pattern, fold_case).expect("glob");
+            // Without an automaton nothing matches and everything is covered.
+            assert!(
+                !glob.covers(&bare("/no/such/name")) || pattern.starts_with("**"),
+                "{pattern}"
+            );
+        }
+    }
+    assert!(PathGlob::new(&nested(300), false).is_err());
+}
