@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use fak_args::{PathGlob, Selector, compare_numbers};
 use fak_types::{Posture, Reason, VerdictKind};
 
 use crate::{
     diagnostic::Diagnostic,
     dump,
-    index::{Index, ToolPattern},
+    index::{Index, Table, ToolPattern},
     judge::guard::Guard,
     manifest::{ArgRule, Bind, Manifest, Matcher, RateLimit, ShellArg},
     names,
@@ -54,9 +55,11 @@ pub struct Policy {
     pub(crate) index: Index,
     pub(crate) denied: Vec<(Reason, Arc<str>)>,
     pub(crate) guard: Option<Guard>,
+    /// Finds the paths that a guarded fragment or a denied glob may name.
+    pub(crate) watch: Option<AhoCorasick>,
     pub(crate) redact: Vec<String>,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) forms: HashMap<String, Vec<u32>>,
+    pub(crate) forms: Table<String, Vec<u32>>,
     pub(crate) selectors: Vec<Selector>,
     pub(crate) shell: Vec<u32>,
     pub(crate) lint_writes: bool,
@@ -73,18 +76,18 @@ impl fmt::Debug for Policy {
 /// What a policy allows: by exact name, or by the beginning of a name.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
-    exact: HashMap<Box<str>, Arc<str>>,
-    prefixes: HashMap<Box<str>, Arc<str>>,
+    exact: Table<Box<str>, Arc<str>>,
+    prefixes: Table<Box<str>, Arc<str>>,
     lengths: Vec<usize>,
     /// The allowed names by their folded form, for the caller who misspelt one.
-    folded: HashMap<String, Box<str>>,
+    folded: Table<String, Box<str>>,
     /// The hint of a default denial.
     pub(crate) unlisted: Option<Arc<str>>,
 }
 
 impl Permits {
     fn new(name: &str, manifest: &Manifest) -> Self {
-        let by = |kind: &str, names: &[String]| -> HashMap<Box<str>, Arc<str>> {
+        let by = |kind: &str, names: &[String]| -> Table<Box<str>, Arc<str>> {
             names
                 .iter()
                 .map(|name| (name.as_str().into(), format!("{kind}/{name}").into()))
@@ -166,6 +169,7 @@ impl Policy {
                 .iter()
                 .map(|(tool, reason)| (*reason, format!("deny/{tool}").into()))
                 .collect(),
+            watch: watch(guard.as_ref(), &parts.rules),
             guard,
             redact: manifest
                 .redact_fields
@@ -201,9 +205,10 @@ impl Policy {
             index: Index::default(),
             denied: Vec::new(),
             guard: None,
+            watch: None,
             redact: Vec::new(),
             rules: Vec::new(),
-            forms: HashMap::new(),
+            forms: Table::default(),
             selectors: Vec::new(),
             shell: Vec::new(),
             lint_writes: false,
@@ -377,8 +382,8 @@ impl Parts {
     }
 
     /// From a program to the rules about its forms.
-    fn forms(&self) -> HashMap<String, Vec<u32>> {
-        let mut forms: HashMap<String, Vec<u32>> = HashMap::new();
+    fn forms(&self) -> Table<String, Vec<u32>> {
+        let mut forms: Table<String, Vec<u32>> = Table::default();
         for (place, rule) in (0_u32..).zip(&self.rules) {
             if let Check::Argv(argv) = &rule.check {
                 for program in argv.programs() {
@@ -391,6 +396,25 @@ impl Parts {
         }
         forms
     }
+}
+
+/// One automaton for what all guarded fragments and denied globs look for, so that a path none of them can
+/// concern is read once.
+fn watch(guard: Option<&Guard>, rules: &[Rule]) -> Option<AhoCorasick> {
+    let checks = rules.iter().filter_map(|rule| match &rule.check {
+        Check::Path(check) => Some(check.literals()),
+        _ => None,
+    });
+    let needles: Vec<String> = guard
+        .into_iter()
+        .flat_map(Guard::needles)
+        .chain(checks.flatten())
+        .collect();
+    AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .ascii_case_insensitive(true)
+        .build(&needles)
+        .ok()
 }
 
 /// Compiles a matcher. The error names the part of the rule and what is wrong with it.

@@ -4,6 +4,10 @@ use std::{borrow::Cow, collections::HashMap};
 
 use crate::names;
 
+/// A table made from a policy. A call's words are looked up in it and never put into it, so that a quick
+/// hash is enough.
+pub(crate) type Table<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// What a tool pattern of a rule names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ToolPattern {
@@ -45,8 +49,8 @@ pub(crate) struct Plan {
 /// From a tool's name to its plan.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    exact: HashMap<Box<str>, Plan>,
-    prefixes: HashMap<Box<str>, Plan>,
+    exact: Table<Box<str>, Plan>,
+    prefixes: Table<Box<str>, Plan>,
     /// Distinct lengths of the prefixes, ascending.
     lengths: Vec<usize>,
     any: Plan,

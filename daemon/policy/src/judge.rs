@@ -184,6 +184,7 @@ impl<'c> Case<'c> {
                 here_path: &desk.here,
                 cwd: call.cwd,
                 home: call.home,
+                watch: policy.watch.as_ref(),
                 world,
             },
             leaves: OnceCell::new(),

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use aho_corasick::AhoCorasick;
 use fak_args::{NormalPath, normalize_path};
 
 use crate::world::World;
@@ -16,6 +17,8 @@ pub(crate) struct Ground<'c> {
     /// Where relative paths start: the same, unless a command has moved.
     pub(crate) cwd: Option<&'c str>,
     pub(crate) home: Option<&'c str>,
+    /// Finds the paths that a guarded fragment or a denied glob may name.
+    pub(crate) watch: Option<&'c AhoCorasick>,
     pub(crate) world: &'c dyn World,
 }
 
@@ -26,6 +29,10 @@ pub(crate) struct Spot {
     pub(crate) lexical: NormalPath,
     /// Where the links lead; `None` when nobody can see.
     pub(crate) real: Option<NormalPath>,
+    /// No guarded fragment and no denied glob that is found by its letters is in the lexical path.
+    pub(crate) quiet: bool,
+    /// The same of the real path.
+    pub(crate) real_quiet: bool,
 }
 
 impl Ground<'_> {
@@ -33,7 +40,17 @@ impl Ground<'_> {
     pub(crate) fn spot(&self, path: &str) -> Spot {
         let lexical = normalize_path(path, self.cwd, self.home);
         let real = self.real(path, &lexical);
-        Spot { lexical, real }
+        Spot {
+            quiet: self.is_quiet(&lexical),
+            real_quiet: real.as_ref().is_some_and(|real| self.is_quiet(real)),
+            lexical,
+            real,
+        }
+    }
+
+    fn is_quiet(&self, path: &NormalPath) -> bool {
+        self.watch
+            .is_some_and(|watch| !watch.is_match(path.text.as_str()))
     }
 
     /// The kernel resolves `link/..` after following `link`, so the machine is asked about the text as

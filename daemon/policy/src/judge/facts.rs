@@ -260,13 +260,15 @@ pub(crate) struct Leaf<'s, 'a> {
     pub(crate) text: Cow<'a, str>,
     /// The key above it holds content, not a place.
     pub(crate) content: bool,
+    /// It can be a path.
+    fits: OnceCell<bool>,
     spot: OnceCell<Spot>,
 }
 
 impl<'s, 'a> Leaf<'s, 'a> {
     /// Every string leaf, in text order.
     pub(crate) fn all(root: Value<'s, 'a>) -> Vec<Self> {
-        let mut leaves = Vec::new();
+        let mut leaves = Vec::with_capacity(LEAVES_RESERVED);
         collect(root, false, &mut leaves);
         leaves
     }
@@ -274,7 +276,9 @@ impl<'s, 'a> Leaf<'s, 'a> {
     /// The text, if it can be a path: a single line no longer than the kernel takes.
     pub(crate) fn path(&self) -> Option<&str> {
         let path = self.text.strip_prefix("file://").unwrap_or(&self.text);
-        let fits = !path.is_empty() && path.len() <= PATH_BYTES_MAX && !path.contains('\n');
+        let fits = self.fits.get_or_init(|| {
+            !path.is_empty() && path.len() <= PATH_BYTES_MAX && !path.contains('\n')
+        });
         fits.then_some(path)
     }
 
@@ -283,6 +287,9 @@ impl<'s, 'a> Leaf<'s, 'a> {
         self.spot.get_or_init(|| ground.spot(path))
     }
 }
+
+/// Leaves reserved before a call is read; most calls have fewer.
+const LEAVES_RESERVED: usize = 8;
 
 /// LIMIT: the kernel takes no longer path.
 const PATH_BYTES_MAX: usize = 4096;
@@ -295,6 +302,7 @@ fn collect<'s, 'a>(value: Value<'s, 'a>, content: bool, leaves: &mut Vec<Leaf<'s
                 value,
                 text,
                 content,
+                fits: OnceCell::new(),
                 spot: OnceCell::new(),
             });
         }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use fak_args::Fragment;
+use fak_args::{Fragment, NormalPath};
 use fak_shell::{Word, code_writes};
 
 use super::{
@@ -68,6 +68,11 @@ impl Guard {
         Ok(Some(Self { entries, quick }))
     }
 
+    /// What every text that names a fragment contains, for each fragment.
+    pub(crate) fn needles(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().map(|entry| needle(&entry.text))
+    }
+
     /// The fragment a text names, by itself or as a path.
     fn named_in(&self, text: &str) -> Option<&str> {
         if self
@@ -88,9 +93,23 @@ impl Guard {
 
     /// The fragment a place lies under: by its text, in its normal form, and where its links lead.
     fn hit(&self, path: &str, spot: &Spot) -> Option<&str> {
-        self.named_in(path)
-            .or_else(|| self.named_in(&spot.lexical.text))
-            .or_else(|| self.named_in(&spot.real.as_ref()?.text))
+        // Where a fragment has nothing to look for, no path is quiet.
+        let sought = self.quick.is_some();
+        let normal = |path: &'_ NormalPath, quiet: bool| {
+            if quiet && sought {
+                None
+            } else {
+                self.named_in(&path.text)
+            }
+        };
+        let written = if path == spot.lexical.text {
+            None
+        } else {
+            self.named_in(path)
+        };
+        written
+            .or_else(|| normal(&spot.lexical, spot.quiet))
+            .or_else(|| normal(spot.real.as_ref()?, spot.real_quiet))
     }
 
     /// The fragment a write-shaped call names in one of its arguments. Content is not searched: a file

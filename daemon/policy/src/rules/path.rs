@@ -78,6 +78,14 @@ impl PathCheck {
         self.access.is_empty() || self.access.contains(&access)
     }
 
+    /// What the denied globs that are found by their letters look for.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = String> {
+        self.deny
+            .globs
+            .iter()
+            .filter_map(|denied| longest_literal(denied.pattern()))
+    }
+
     /// Whether a path that is not known cannot pass.
     pub(crate) fn confines(&self) -> bool {
         !self.roots.is_empty() && !self.computed
@@ -201,6 +209,13 @@ struct Denied {
     home: bool,
 }
 
+impl Denied {
+    /// The glob without the home directory.
+    fn pattern(&self) -> &str {
+        self.text.strip_prefix("~/").unwrap_or(&self.text)
+    }
+}
+
 impl GlobList {
     fn new(texts: &[String]) -> Result<Self, (String, String)> {
         let mut list = Self::default();
@@ -241,11 +256,15 @@ impl GlobList {
 
     /// The first glob that covers the place.
     fn hit(&self, spot: &Spot, home: Option<&str>) -> Option<&str> {
-        self.hit_path(&spot.lexical, home)
-            .or_else(|| self.hit_path(spot.real.as_ref()?, home))
+        self.hit_path(&spot.lexical, spot.quiet, home)
+            .or_else(|| self.hit_path(spot.real.as_ref()?, spot.real_quiet, home))
     }
 
-    fn hit_path(&self, path: &NormalPath, home: Option<&str>) -> Option<&str> {
+    /// `quiet`: the path is known to hold no literal.
+    fn hit_path(&self, path: &NormalPath, quiet: bool, home: Option<&str>) -> Option<&str> {
+        if quiet && self.always.is_empty() {
+            return None;
+        }
         let mut below = None;
         let mut covers = |place: usize| {
             let denied = self.globs.get(place)?;
@@ -261,6 +280,9 @@ impl GlobList {
         };
         if let Some(text) = self.always.iter().find_map(|&place| covers(place)) {
             return Some(text);
+        }
+        if quiet {
+            return None;
         }
         let mut seen = None;
         for found in self.literals.as_ref()?.find_overlapping_iter(&path.text) {
