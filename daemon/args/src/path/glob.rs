@@ -16,6 +16,7 @@ const GLOB_BYTES_MAX: usize = 1024;
 /// library permits, so theirs can be built when they are first needed. Others are built at once, because
 /// they may have to be refused.
 const ORDINARY_BYTES_MAX: usize = 256;
+/// See [`ORDINARY_BYTES_MAX`]: how deep the braces of such a glob may nest.
 const ORDINARY_BRACES_MAX: usize = 32;
 
 /// A glob on paths. Matching takes time linear in the path; the first comparison of a glob builds its
