@@ -45,7 +45,10 @@ fn a_denied_call_never_reaches_its_executor() {
         "what cannot be known is refused"
     );
     let twice = "ls\",\"command\":\"id";
-    assert!(!runs(&place, twice), "a question with two answers is refused");
+    assert!(
+        !runs(&place, twice),
+        "a question with two answers is refused"
+    );
 
     assert_eq!(daemon.stop(), Some(0));
     assert!(!runs(&place, "ls"), "a daemon that is gone is a refusal");
