@@ -130,6 +130,10 @@ fn add(grant: &mut Grant, uids: Vec<u32>, gids: Vec<u32>) {
 
 const OBSERVE: [Key; 4] = grant!(observe, "read the status and their own sessions.");
 const SUBMIT: [Key; 4] = grant!(submit, "ask for verdicts.");
+const AUDIT: [Key; 4] = grant!(
+    audit,
+    "read the status, every session and the journal, ask for no verdict and change nothing."
+);
 const ADMIN: [Key; 4] = grant!(
     admin,
     "change the policy and read every session and the journal."
@@ -226,6 +230,10 @@ pub const KEYS: &[Key] = &[
     SUBMIT[1],
     SUBMIT[2],
     SUBMIT[3],
+    AUDIT[0],
+    AUDIT[1],
+    AUDIT[2],
+    AUDIT[3],
     ADMIN[0],
     ADMIN[1],
     ADMIN[2],

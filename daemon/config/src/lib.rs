@@ -57,13 +57,16 @@ pub struct Grant {
     pub gids: Vec<u32>,
 }
 
-/// Who may do what. A higher role holds the lower ones; empty means root and the daemon's own user only.
+/// Who may do what. A principal may do what each list it is on permits, and administrators everything;
+/// empty lists mean root and the daemon's own user only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acl {
     /// Status and own sessions.
     pub observe: Grant,
     /// Verdicts.
     pub submit: Grant,
+    /// Every session, the status and the journal, read only.
+    pub audit: Grant,
     /// The policy, every session, the journal.
     pub admin: Grant,
 }

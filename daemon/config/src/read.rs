@@ -48,6 +48,7 @@ fn forget_grants(config: &mut Config, table: &DeTable<'_>) {
         match role.get_ref().as_ref() {
             "observe" => config.acl.observe = crate::Grant::default(),
             "submit" => config.acl.submit = crate::Grant::default(),
+            "audit" => config.acl.audit = crate::Grant::default(),
             "admin" => config.acl.admin = crate::Grant::default(),
             _ => {}
         }

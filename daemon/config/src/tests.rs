@@ -47,7 +47,7 @@ fn every_key_is_read() {
          [limits]\nconnections_per_uid = 1\nconnections = 2\nin_flight_per_uid = 3\nstreams_per_uid = 4\n\
          frame_bytes = 65536\njournal_queue = 0x1000\n\
          [acl.observe]\nusers = ['root']\n[acl.submit]\ngroups = ['root']\nuids = [7]\n\
-         [acl.admin]\ngids = [8, 9]\n",
+         [acl.audit]\ngids = [6]\nuids = [5]\n[acl.admin]\ngids = [8, 9]\n",
     )
     .expect("read");
     assert_eq!(config.socket, PathBuf::from("/a/s"));
@@ -67,6 +67,13 @@ fn every_key_is_read() {
         Grant {
             uids: vec![7],
             gids: vec![0]
+        }
+    );
+    assert_eq!(
+        config.acl.audit,
+        Grant {
+            uids: vec![5],
+            gids: vec![6]
         }
     );
     assert_eq!(
