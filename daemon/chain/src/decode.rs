@@ -119,12 +119,14 @@ enum Field {
     Profile,
     Reason,
     ResultDigest,
+    Root,
     Seq,
     Subject,
     TookUs,
     Tool,
     Trace,
     TsUs,
+    UntilUs,
     Verdict,
     Who,
     WouldDeny,
@@ -155,7 +157,7 @@ const fn spec(key: &'static str, field: Field, shape: Shape) -> Spec {
 pub(crate) const KEY_BYTES_MAX: usize = 13;
 
 /// INVARIANT: ascending by key, complete.
-const FIELDS: [Spec; 23] = [
+const FIELDS: [Spec; 25] = [
     spec("args_bytes", Field::ArgsBytes, Shape::Number(NUMBER_MAX)),
     spec("args_digest", Field::ArgsDigest, Shape::Digest),
     spec("by", Field::By, Shape::Text),
@@ -170,12 +172,14 @@ const FIELDS: [Spec; 23] = [
     spec("profile", Field::Profile, Shape::Text),
     spec("reason", Field::Reason, Shape::Text),
     spec("result_digest", Field::ResultDigest, Shape::Digest),
+    spec("root", Field::Root, Shape::Digest),
     spec("seq", Field::Seq, Shape::NumberAlways),
     spec("subject", Field::Subject, Shape::Text),
     spec("took_us", Field::TookUs, Shape::Number(NUMBER_MAX)),
     spec("tool", Field::Tool, Shape::Text),
     spec("trace", Field::Trace, Shape::Text),
     spec("ts_us", Field::TsUs, Shape::NumberAlways),
+    spec("until_us", Field::UntilUs, Shape::Number(NUMBER_MAX)),
     spec("verdict", Field::Verdict, Shape::Text),
     spec("who", Field::Who, Shape::Text),
     spec("would_deny", Field::WouldDeny, Shape::Text),
@@ -246,6 +250,7 @@ fn store(draft: &mut Draft, field: Field, value: Value<'_>) {
         Value::Digest(digest) => match field {
             Field::ArgsDigest => draft.args_digest = Some(digest),
             Field::ResultDigest => draft.result_digest = Some(digest),
+            Field::Root => draft.root = Some(digest),
             _ => draft.policy = Some(digest),
         },
         Value::Text(text) => {
@@ -264,6 +269,7 @@ fn store_number(draft: &mut Draft, field: Field, number: u64) {
         Field::Pid => draft.pid = u32::try_from(number).unwrap_or(u32::MAX),
         Field::TookUs => draft.took_us = number,
         Field::TsUs => draft.ts_us = number,
+        Field::UntilUs => draft.until_us = number,
         _ => {}
     }
 }

@@ -44,12 +44,14 @@ pub fn encode_into(out: &mut Vec<u8>, draft: &Draft, seq: u64) {
     object.text("profile", &draft.profile);
     object.text("reason", &draft.reason);
     object.digest("result_digest", draft.result_digest.as_ref());
+    object.digest("root", draft.root.as_ref());
     object.number_always("seq", seq);
     object.text("subject", &draft.subject);
     object.number("took_us", draft.took_us);
     object.text("tool", &draft.tool);
     object.text("trace", &draft.trace);
     object.number_always("ts_us", draft.ts_us);
+    object.number("until_us", draft.until_us);
     object.text("verdict", &draft.verdict);
     object.text("who", &draft.who);
     object.text("would_deny", &draft.would_deny);

@@ -41,13 +41,21 @@ pub enum RecordKind {
     Refused,
     /// Records were lost; `count` says how many.
     Gap,
-    /// A signed head.
+    /// A head of the Merkle tree was signed.
     Checkpoint,
+    /// A signing key came into use.
+    Key,
+    /// A witness cosigned a checkpoint of some log.
+    Witness,
+    /// A copy of the journal was made or put back.
+    Backup,
+    /// An emergency began or ended.
+    Emergency,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Start,
         Self::Stop,
         Self::Policy,
@@ -62,6 +70,10 @@ impl RecordKind {
         Self::Refused,
         Self::Gap,
         Self::Checkpoint,
+        Self::Key,
+        Self::Witness,
+        Self::Backup,
+        Self::Emergency,
     ];
 
     /// The spelling in the record.
@@ -82,6 +94,10 @@ impl RecordKind {
             Self::Refused => "REFUSED",
             Self::Gap => "GAP",
             Self::Checkpoint => "CHECKPOINT",
+            Self::Key => "KEY",
+            Self::Witness => "WITNESS",
+            Self::Backup => "BACKUP",
+            Self::Emergency => "EMERGENCY",
         }
     }
 
@@ -148,6 +164,10 @@ pub struct Draft {
     pub count: u64,
     /// How long it took, in microseconds.
     pub took_us: u64,
+    /// The Merkle root over the first `count` rows.
+    pub root: Option<Digest>,
+    /// When what this begins ends by itself, in microseconds since 1970.
+    pub until_us: u64,
 }
 
 impl Draft {
@@ -177,6 +197,8 @@ impl Draft {
             note: String::new(),
             count: 0,
             took_us: 0,
+            root: None,
+            until_us: 0,
         }
     }
 }

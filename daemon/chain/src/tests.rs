@@ -14,7 +14,7 @@ fn first() -> Draft {
     }
 }
 
-/// Every field set, every kind of escape in use.
+/// Every field of format 1 set, every kind of escape in use.
 fn second() -> Draft {
     Draft {
         trace: "t-1".into(),
@@ -41,6 +41,17 @@ fn second() -> Draft {
     }
 }
 
+/// The fields format 2 added.
+fn third() -> Draft {
+    Draft {
+        subject: "example.org/log+0a1b2c3d".into(),
+        count: 2,
+        root: Some(digest_bytes(b"root")),
+        until_us: 1_700_000_900_000_000,
+        ..Draft::new(RecordKind::Checkpoint, 1_700_000_000_000_002)
+    }
+}
+
 // Computed by an independent implementation; docs/journal-format.md shows the same vectors.
 const FIRST: &str =
     r#"{"kind":"START","note":"fakd 0.1.0","seq":1,"ts_us":1700000000000000,"who":"uid:1000"}"#;
@@ -58,15 +69,25 @@ const SECOND: &str = concat!(
     r#""ts_us":1700000000000001,"verdict":"DENY","who":"uid:1000","would_deny":"NONE"}"#,
 );
 const SECOND_HASH: &str = "sha256:497c25f2a55e2df392c71196df0a7052b1138fa882142999237e6e0810c24d34";
+const THIRD: &str = concat!(
+    r#"{"count":2,"kind":"CHECKPOINT","#,
+    r#""root":"sha256:4813494d137e1631bba301d5acab6e7bb7aa74ce1185d456565ef51d737677b2","#,
+    r#""seq":3,"subject":"example.org/log+0a1b2c3d","ts_us":1700000000000002,"until_us":1700000900000000}"#,
+);
+const THIRD_HASH: &str = "sha256:f6df79c4d5b039fb5d1c210400a74171a579c18c0276fa76f68e20941c0bb3eb";
 
 #[test]
 fn golden_bytes_and_hashes() {
     let (one, two) = (encode(&first(), 1), encode(&second(), 2));
+    let three = encode(&third(), 3);
     assert_eq!(std::str::from_utf8(&one), Ok(FIRST));
     assert_eq!(std::str::from_utf8(&two), Ok(SECOND));
     let hash = link(&Digest::ZERO, &one);
     assert_eq!(hash.to_string(), FIRST_HASH);
-    assert_eq!(link(&hash, &two).to_string(), SECOND_HASH);
+    let hash = link(&hash, &two);
+    assert_eq!(hash.to_string(), SECOND_HASH);
+    assert_eq!(std::str::from_utf8(&three), Ok(THIRD));
+    assert_eq!(link(&hash, &three).to_string(), THIRD_HASH);
     assert_eq!(leaf(&one).to_string(), FIRST_LEAF);
     // RFC 6962: the leaf of an empty entry.
     let empty = "sha256:6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
@@ -76,7 +97,15 @@ fn golden_bytes_and_hashes() {
 #[test]
 fn the_format_page_shows_the_golden_vectors() {
     let page = include_str!("../../../docs/journal-format.md");
-    for shown in [FIRST, FIRST_HASH, SECOND, SECOND_HASH, FIRST_LEAF] {
+    for shown in [
+        FIRST,
+        FIRST_HASH,
+        FIRST_LEAF,
+        SECOND,
+        SECOND_HASH,
+        THIRD,
+        THIRD_HASH,
+    ] {
         assert!(page.contains(shown), "docs/journal-format.md lacks {shown}");
     }
     for word in keys()
@@ -99,7 +128,7 @@ fn kinds_read_back() {
 }
 
 #[test]
-fn keys_ascend_and_a_full_record_has_all_of_them() {
+fn keys_ascend_and_the_golden_records_have_all_of_them() {
     let keys = keys();
     assert!(keys.is_sorted_by(|a, b| a < b));
     assert_eq!(
@@ -107,7 +136,11 @@ fn keys_ascend_and_a_full_record_has_all_of_them() {
         Some(crate::decode::KEY_BYTES_MAX)
     );
     for key in keys {
-        assert!(SECOND.contains(&format!("\"{key}\":")), "{key}");
+        let spelled = format!("\"{key}\":");
+        assert!(
+            SECOND.contains(&spelled) || THIRD.contains(&spelled),
+            "{key}"
+        );
     }
 }
 
@@ -120,6 +153,7 @@ fn a_record_reads_as_its_draft() {
     );
     assert_eq!(record.draft, second());
     assert_eq!(check(SECOND.as_bytes()), Ok(2));
+    assert_eq!(decode(THIRD.as_bytes()).unwrap().draft, third());
 }
 
 #[test]
@@ -425,8 +459,8 @@ prop_compose! {
     fn draft()(
         kind in sample::select(RecordKind::ALL.as_slice()),
         texts in collection::vec(text(), 12),
-        numbers in collection::vec(number(), 5),
-        digests in collection::vec(digest(), 3),
+        numbers in collection::vec(number(), 6),
+        digests in collection::vec(digest(), 4),
         pid in any::<u32>(),
     ) -> Draft {
         let text = |at: usize| texts[at].clone();
@@ -437,6 +471,7 @@ prop_compose! {
             result_digest: digests[1], profile: text(8), policy: digests[2],
             generation: numbers[2], call: text(9), subject: text(10), note: text(11),
             count: numbers[3], took_us: numbers[4],
+            root: digests[3], until_us: numbers[5],
         }
     }
 }
