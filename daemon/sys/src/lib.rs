@@ -5,12 +5,14 @@
 //! groups, and the two switches that keep memory out of core dumps. This crate wraps calls and decides
 //! nothing; it is the only crate outside vector code that may contain `unsafe`.
 
+mod confine;
 mod landlock;
 mod names;
 mod peer;
 mod process;
 mod socket;
 
+pub use confine::{Confinement, Unconfined, prove_confinement};
 pub use landlock::landlock_version;
 pub use names::{group_id, user_id, user_name};
 pub use peer::{Peer, Pidfd, peer};
