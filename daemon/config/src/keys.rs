@@ -21,6 +21,10 @@ pub enum Kind {
     Groups,
     /// User or group ids.
     Ids,
+    /// True or false.
+    Flag,
+    /// A name without spaces, `+` and control characters.
+    Name,
 }
 
 impl Kind {
@@ -37,6 +41,10 @@ impl Kind {
             Self::Users => "a list of user names, such as [\"alice\"]".to_owned(),
             Self::Groups => "a list of group names, such as [\"fak\"]".to_owned(),
             Self::Ids => "a list of ids, such as [1000]".to_owned(),
+            Self::Flag => "true or false, without quotes".to_owned(),
+            Self::Name => {
+                "a name in quotes such as \"edge-3.example/fak\", without spaces or `+`".to_owned()
+            }
         }
     }
 }
@@ -49,6 +57,8 @@ pub(crate) enum Value {
     Count(usize),
     Mode(u32),
     Ids(Vec<u32>),
+    Flag(bool),
+    Name(String),
 }
 
 /// One key.
@@ -221,6 +231,27 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Count(2048, 1 << 20),
         about: "Records that may wait for the journal; beyond it calls are refused and evidence is counted as lost.",
         set: setter!(Count, |config, count| config.limits.journal_queue = count),
+    },
+    Key {
+        name: "evidence.origin",
+        kind: Kind::Name,
+        about: "The journal's name in checkpoints, taken when its key is made and kept with the key; by default made \
+                of the machine's name and the key.",
+        set: setter!(Name, |config, name| config.evidence.origin = Some(name)),
+    },
+    Key {
+        name: "evidence.checkpoint_minutes",
+        kind: Kind::Count(0, 10_080),
+        about: "How often new rows are covered by a signed checkpoint; 0: only when asked, and at every stop.",
+        set: setter!(Count, |config, count| config.evidence.checkpoint_minutes =
+            count),
+    },
+    Key {
+        name: "sandbox.allow_degraded",
+        kind: Kind::Flag,
+        about: "Start where Landlock or seccomp does not work, and say so, instead of ending with exit code 70. \
+                Restart to change.",
+        set: setter!(Flag, |config, flag| config.allow_degraded = flag),
     },
     OBSERVE[0],
     OBSERVE[1],

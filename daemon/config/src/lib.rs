@@ -88,6 +88,15 @@ pub struct Limits {
     pub journal_queue: usize,
 }
 
+/// What is signed, and when. Each is explained in [`KEYS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The journal's name, when its key is made.
+    pub origin: Option<String>,
+    /// How often a checkpoint is signed; 0: on demand.
+    pub checkpoint_minutes: usize,
+}
+
 /// The configuration, complete and within bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -105,6 +114,10 @@ pub struct Config {
     pub limits: Limits,
     /// Who may do what.
     pub acl: Acl,
+    /// What is signed, and when.
+    pub evidence: Evidence,
+    /// Whether fakd starts where the kernel cannot confine it.
+    pub allow_degraded: bool,
     /// The least severe message logged: `error`, `warn`, `info` or `debug`.
     pub log_level: String,
 }
@@ -137,6 +150,11 @@ impl Config {
                 journal_queue: 8192,
             },
             acl: Acl::default(),
+            evidence: Evidence {
+                origin: None,
+                checkpoint_minutes: 60,
+            },
+            allow_degraded: false,
             log_level: "info".to_owned(),
         }
     }
@@ -182,6 +200,10 @@ impl Config {
         note(self.state_dir != new.state_dir, "state_dir");
         note(self.durability != new.durability, "durability");
         note(self.limits != new.limits, "limits");
+        note(
+            self.allow_degraded != new.allow_degraded,
+            "sandbox.allow_degraded",
+        );
         note(self.log_level != new.log_level, "log_level");
         keys
     }

@@ -12,6 +12,9 @@ use crate::{
     keys::{KEYS, Key, Kind, Value},
 };
 
+/// Longest name. LIMIT: a longer one is refused; a signed note would not take it.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Reads `text` and applies each sound key to `config`; each unsound one becomes a problem.
 pub(crate) fn apply(config: &mut Config, file: &Path, text: &str, problems: &mut Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -135,10 +138,28 @@ fn accept(kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<Value, Refused> {
             Some(_) => Err(refuse("is not such a mode")),
             None => Err(wrong_kind()),
         },
+        Kind::Flag => value
+            .get_ref()
+            .as_bool()
+            .map(Value::Flag)
+            .ok_or_else(wrong_kind),
+        Kind::Name => match value.get_ref().as_str() {
+            Some(name) if is_name(name) => Ok(Value::Name(name.to_owned())),
+            Some(_) => Err(refuse("is not such a name")),
+            None => Err(wrong_kind()),
+        },
         Kind::Users => ids(value, &|item| named(item, "user", fak_sys::user_id)).map(Value::Ids),
         Kind::Groups => ids(value, &|item| named(item, "group", fak_sys::group_id)).map(Value::Ids),
         Kind::Ids => ids(value, &numbered).map(Value::Ids),
     }
+}
+
+/// A key's name in signed notes must not hold what separates its parts.
+fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && !name
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
 fn ids(

@@ -46,6 +46,7 @@ fn every_key_is_read() {
          durability = 'async'\nlog_level = 'debug'\n\
          [limits]\nconnections_per_uid = 1\nconnections = 2\nin_flight_per_uid = 3\nstreams_per_uid = 4\n\
          frame_bytes = 65536\njournal_queue = 0x1000\n\
+         [evidence]\norigin = 'edge-3.example/fak'\ncheckpoint_minutes = 0\n[sandbox]\nallow_degraded = true\n\
          [acl.observe]\nusers = ['root']\n[acl.submit]\ngroups = ['root']\nuids = [7]\n\
          [acl.audit]\ngids = [6]\nuids = [5]\n[acl.admin]\ngids = [8, 9]\n",
     )
@@ -55,6 +56,12 @@ fn every_key_is_read() {
     assert_eq!(config.durability, Durability::Async);
     assert_eq!(config.limits.journal_queue, 4096);
     assert_eq!(config.limits.streams_per_uid, 4);
+    assert_eq!(
+        config.evidence.origin.as_deref(),
+        Some("edge-3.example/fak")
+    );
+    assert_eq!(config.evidence.checkpoint_minutes, 0);
+    assert!(config.allow_degraded);
     assert_eq!(
         config.acl.observe,
         Grant {
@@ -210,6 +217,23 @@ fn a_user_daemon_follows_xdg() {
         Dirs::user(&set(&[]), 7)
             .expect_err("unknown")
             .contains("HOME")
+    );
+}
+
+#[test]
+fn a_flag_is_no_text_and_a_name_has_no_parts() {
+    let text = refused("[sandbox]\nallow_degraded = 'yes'\n[evidence]\norigin = 'a+b'\n");
+    assert!(
+        text.contains("fakd.toml:2:18: error: `sandbox.allow_degraded` is a text"),
+        "{text}"
+    );
+    assert!(
+        text.contains("it takes true or false, without quotes"),
+        "{text}"
+    );
+    assert!(
+        text.contains("fakd.toml:4:10: error: `evidence.origin` is not such a name"),
+        "{text}"
     );
 }
 

@@ -56,6 +56,14 @@ events! {
     JournalFailed => "JOURNAL_FAILED", Error, "cf5d3467a8874ee09f2a0215e8fb7ea2";
     /// The journal can be written again.
     JournalRecovered => "JOURNAL_RECOVERED", Info, "3d1e0c409a4142a4a47b27cf2e86d0a9";
+    /// A checkpoint of the journal was signed.
+    CheckpointSigned => "CHECKPOINT_SIGNED", Info, "8a55fcda614348c3942247ef7560c40d";
+    /// A signing key was made or replaced.
+    KeyMade => "KEY_MADE", Info, "527a003b4506456ea216200b3192fbbd";
+    /// The journal contradicts a checkpoint that was signed for it.
+    JournalRewritten => "JOURNAL_REWRITTEN", Error, "fe9025653a82400883e8f95119311247";
+    /// The kernel cannot confine what fakd runs, and the configuration accepts that.
+    Degraded => "DEGRADED", Warn, "64fcc641dd824a1eb51c56b2386b8bf9";
     /// Log lines were dropped because the queue was full.
     LinesDropped => "LINES_DROPPED", Warn, "1732755e246a4ee08b0717022fc5de2c";
     /// Something that cannot happen happened.
