@@ -33,6 +33,17 @@ pub fn leaf(body: &[u8]) -> Digest {
     finish(Sha256::new().chain_update([0]).chain_update(body))
 }
 
+/// The RFC 6962 hash of an inner node: `SHA-256(0x01 || left || right)`.
+#[must_use]
+pub fn node(left: &Digest, right: &Digest) -> Digest {
+    finish(
+        Sha256::new()
+            .chain_update([1])
+            .chain_update(left.0)
+            .chain_update(right.0),
+    )
+}
+
 fn finish(state: Sha256) -> Digest {
     Digest(state.finalize().into())
 }

@@ -10,7 +10,9 @@
 //! * [`encode`] writes a [`Draft`] under its sequence number; [`decode`] reads it back. Between records and
 //!   the bodies [`decode`] accepts there is a bijection: a second spelling of the same record is an error,
 //!   so a body cannot be re-encoded behind a hash.
-//! * [`link`] computes a row's hash, [`leaf`] its leaf for a Merkle tree over the same bodies.
+//! * [`link`] computes a row's hash, [`leaf`] its leaf in the Merkle tree over the same bodies.
+//! * [`Tree`] is the growing edge of that tree; [`verify_inclusion`] and [`verify_consistency`] hold a
+//!   root against a leaf or an earlier root.
 //! * [`Verifier`] walks rows in order and names the first bad one.
 //!
 //! This crate holds bytes only: it reads no file and no clock, and it does not know where rows are kept.
@@ -28,17 +30,30 @@
     )
 )]
 
+mod checkpoint;
 mod decode;
 mod encode;
 mod hash;
+mod note;
 mod record;
+mod tree;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub use checkpoint::{Checkpoint, CheckpointError, cosign, verify_cosignature};
 pub use decode::{DecodeError, DecodeProblem, check, decode};
 pub use encode::{encode, encode_into};
-pub use hash::{DOMAIN, digest_bytes, leaf, link};
+pub use hash::{DOMAIN, digest_bytes, leaf, link, node};
+pub use note::{
+    KEY_NAME_BYTES_MAX, KeyError, KeyType, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError,
+    PublicKey, SecretKey, Signature,
+};
 pub use record::{Draft, Head, NUMBER_MAX, Record, RecordKind, TEXT_BYTES_MAX};
+pub use tree::{
+    EdgeError, ProofError, ProofFault, TILE_BYTES, TILE_HASHES, TILE_LEVELS, Tile, Tiles, Tree,
+    consistency_proof, empty_root, inclusion_proof, leaves_to_end, root_at, tile_hashes, tile_root,
+    verify_consistency, verify_inclusion,
+};
 pub use verify::{Fault, Problem, Verifier};
