@@ -152,8 +152,8 @@ fn socket(daemon: &Daemon, asked: &Result<StatusResponse, Failure>) -> Vec<Findi
     });
     let role = format!("{} has role {}", status.you, status.role);
     findings.push(match status.role.as_str() {
-        "submit" | "admin" => Finding::pass("role", role),
-        "observe" => Finding::warn(
+        "submit" | "submit and audit" | "admin" => Finding::pass("role", role),
+        "observe" | "audit" => Finding::warn(
             "role",
             role,
             "to ask for verdicts, the role has to be submit; see fakd.toml",

@@ -34,6 +34,7 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     flags::{Cli, GlobalFlags, Shell, Verb},
     out::Out,
+    socket::Reach,
 };
 
 /// The table of verbs and flags, for manual pages and completions.
@@ -60,28 +61,32 @@ pub fn main() -> ExitCode {
 }
 
 fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
-    let daemon = || {
-        let named = global.socket.clone().or_else(|| {
-            std::env::var_os(fak_proto::SOCKET_ENV)
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
-        });
+    let daemon = |reach: Reach| {
+        let socket = match &global.socket {
+            Some(path) => path.clone(),
+            None => {
+                let named = std::env::var_os(fak_proto::SOCKET_ENV)
+                    .filter(|path| !path.is_empty())
+                    .map(PathBuf::from);
+                socket::strongest(socket::resolve(named.as_deref()), reach)
+            }
+        };
         Daemon {
-            socket: socket::resolve(named.as_deref()),
+            socket,
             timeout: global.timeout,
         }
     };
     match verb {
-        Verb::Adjudicate(flags) => ask::adjudicate(out, &daemon(), &flags),
+        Verb::Adjudicate(flags) => ask::adjudicate(out, &daemon(Reach::Ask), &flags),
         Verb::Preflight(flags) => preflight::preflight(out, &flags),
-        Verb::Run(flags) => replay::run(out, &daemon(), &flags),
-        Verb::Hook(flags) => hook::run(&daemon(), &flags),
-        Verb::Status => operate::status(out, &daemon()),
-        Verb::Sessions(flags) => operate::sessions(out, &daemon(), flags.verb),
-        Verb::Reload => operate::reload(out, &daemon()),
-        Verb::Doctor(flags) => doctor::doctor(out, &daemon(), &flags),
-        Verb::Policy(verb) => policy::policy(out, &daemon(), verb),
-        Verb::Audit(verb) => audit::audit(out, &daemon(), verb),
+        Verb::Run(flags) => replay::run(out, &daemon(Reach::Ask), &flags),
+        Verb::Hook(flags) => hook::run(&daemon(Reach::Ask), &flags),
+        Verb::Status => operate::status(out, &daemon(Reach::Read)),
+        Verb::Sessions(flags) => operate::sessions(out, &daemon(Reach::Read), flags.verb),
+        Verb::Reload => operate::reload(out, &daemon(Reach::Change)),
+        Verb::Doctor(flags) => doctor::doctor(out, &daemon(Reach::Ask), &flags),
+        Verb::Policy(verb) => policy::policy(out, &daemon(Reach::Read), verb),
+        Verb::Audit(verb) => audit::audit(out, &daemon(Reach::Read), verb),
         Verb::Completions { shell } => completions(shell),
         Verb::Version => operate::version(out),
     }

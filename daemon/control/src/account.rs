@@ -204,6 +204,7 @@ impl Drop for Claim {
             .counter(self.charge)
             .0
             .fetch_sub(1, Ordering::Relaxed);
+        self.account.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -269,11 +270,15 @@ mod tests {
         let seat = accounts.seat(1).expect("a seat");
         let claim = seat.account.claim(Charge::Call).expect("room");
         assert_eq!(seat.account.claim(Charge::Call).map(drop), Err(1));
-        seat.account
+        let stream = seat
+            .account
             .claim(Charge::Stream)
             .expect("streams are counted apart");
+        assert_eq!(accounts.busy(), 2);
         drop(claim);
         seat.account.claim(Charge::Call).expect("room again");
+        drop(stream);
+        assert_eq!(accounts.busy(), 0, "a stop waits for nobody");
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Which role a peer has.
+//! Which rights a peer has.
 
-use fak_types::{Principal, Role};
+use fak_types::{Principal, Right, Rights};
 
-/// Whom a role is given to.
+use crate::door::Door;
+
+/// Whom a right is given to.
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
     /// User ids.
@@ -21,7 +23,9 @@ pub struct Acl {
     pub observe: Grant,
     /// Verdicts.
     pub submit: Grant,
-    /// The policy, every session, the journal.
+    /// Every session, the journal, the policy's text.
+    pub audit: Grant,
+    /// All of that, and changes.
     pub admin: Grant,
 }
 
@@ -42,35 +46,58 @@ impl Acl {
             own_uid,
             observe: nobody.clone(),
             submit: nobody.clone(),
+            audit: nobody.clone(),
             admin: nobody,
         }
     }
 
-    /// The highest role of a principal. Only peers of the Unix socket are known here; others have none.
+    /// What a principal may ask for, by the lists alone. Only peers of the Unix socket are known here;
+    /// others may do nothing.
     #[must_use]
-    pub fn role(&self, who: &Principal) -> Role {
+    pub fn rights(&self, who: &Principal) -> Rights {
         let Principal::Local {
             uid, gid, groups, ..
         } = who
         else {
-            return Role::None;
+            return Rights::NONE;
         };
-        let named = |grant: &Grant| grant.names(*uid, *gid, groups);
-        if *uid == 0 || *uid == self.own_uid || named(&self.admin) {
-            Role::Admin
-        } else if named(&self.submit) {
-            Role::Submit
-        } else if named(&self.observe) {
-            Role::Observe
-        } else {
-            Role::None
+        if *uid == 0 || self.is_own(who) {
+            return Rights::ALL;
         }
+        [
+            (&self.observe, Right::Observe),
+            (&self.submit, Right::Submit),
+            (&self.audit, Right::Audit),
+            (&self.admin, Right::Admin),
+        ]
+        .into_iter()
+        .filter(|(grant, _)| grant.names(*uid, *gid, groups))
+        .fold(Rights::NONE, |rights, (_, right)| {
+            rights.or(Rights::of(right))
+        })
+    }
+
+    /// What a principal may ask for at this door.
+    #[must_use]
+    pub fn rights_at(&self, door: Door, who: &Principal) -> Rights {
+        let rights = self.rights(who);
+        // fakd reloads itself through the socket everyone uses.
+        if door == Door::Submit && self.is_own(who) {
+            return rights;
+        }
+        rights.and(door.cap())
+    }
+
+    fn is_own(&self, who: &Principal) -> bool {
+        matches!(who, Principal::Local { uid, .. } if *uid == self.own_uid)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OWN: u32 = 500;
 
     fn peer(uid: u32, gid: u32, groups: &[u32]) -> Principal {
         Principal::Local {
@@ -83,35 +110,57 @@ mod tests {
 
     #[test]
     fn an_empty_list_admits_root_and_the_own_user_only() {
-        let acl = Acl::closed(500);
-        assert_eq!(acl.role(&peer(0, 0, &[])), Role::Admin);
-        assert_eq!(acl.role(&peer(500, 500, &[])), Role::Admin);
-        assert_eq!(acl.role(&peer(1000, 0, &[0])), Role::None);
-        assert_eq!(acl.role(&Principal::Key("ci".into())), Role::None);
+        let acl = Acl::closed(OWN);
+        assert_eq!(acl.rights(&peer(0, 0, &[])), Rights::ALL);
+        assert_eq!(acl.rights(&peer(OWN, OWN, &[])), Rights::ALL);
+        assert_eq!(acl.rights(&peer(1000, 0, &[0])), Rights::NONE);
+        assert_eq!(acl.rights(&Principal::Key("ci".into())), Rights::NONE);
+    }
+
+    /// Groups 10 to 40 are on one list each.
+    fn lists() -> Acl {
+        let members = |gid| Grant {
+            uids: vec![],
+            gids: vec![gid],
+        };
+        Acl {
+            observe: members(10),
+            submit: members(20),
+            audit: members(30),
+            admin: Grant {
+                uids: vec![7],
+                gids: vec![40],
+            },
+            ..Acl::closed(OWN)
+        }
     }
 
     #[test]
-    fn the_highest_role_wins_by_user_and_by_any_group() {
-        let acl = Acl {
-            observe: Grant {
-                uids: vec![1, 2, 3],
-                gids: vec![],
-            },
-            submit: Grant {
-                uids: vec![2],
-                gids: vec![20],
-            },
-            admin: Grant {
-                uids: vec![],
-                gids: vec![30],
-            },
-            ..Acl::closed(500)
-        };
-        assert_eq!(acl.role(&peer(1, 1, &[])), Role::Observe);
-        assert_eq!(acl.role(&peer(2, 1, &[])), Role::Submit);
-        assert_eq!(acl.role(&peer(3, 20, &[])), Role::Submit);
-        assert_eq!(acl.role(&peer(9, 1, &[4, 20])), Role::Submit);
-        assert_eq!(acl.role(&peer(9, 1, &[20, 30])), Role::Admin);
-        assert_eq!(acl.role(&peer(9, 1, &[])), Role::None);
+    fn who_may_do_what_at_which_door() {
+        // Who; then what is left at no cap, the submit, the audit and the admin door.
+        let matrix = [
+            (peer(9, 1, &[]), ["none", "none", "none", "none"]),
+            (
+                peer(9, 10, &[]),
+                ["observe", "observe", "observe", "observe"],
+            ),
+            (peer(9, 1, &[20]), ["submit", "submit", "observe", "submit"]),
+            (peer(9, 1, &[30]), ["audit", "observe", "audit", "audit"]),
+            (
+                peer(9, 20, &[4, 30]),
+                ["submit and audit", "submit", "audit", "submit and audit"],
+            ),
+            (peer(9, 1, &[40]), ["admin", "submit", "audit", "admin"]),
+            (peer(7, 1, &[]), ["admin", "submit", "audit", "admin"]),
+            (peer(0, 0, &[]), ["admin", "submit", "audit", "admin"]),
+            // The daemon's own user is not capped where everyone asks.
+            (peer(OWN, OWN, &[]), ["admin", "admin", "audit", "admin"]),
+            (Principal::Key("ci".into()), ["none"; 4]),
+        ];
+        let doors = [Door::Any, Door::Submit, Door::Audit, Door::Admin];
+        for (who, wanted) in matrix {
+            let found = doors.map(|door| lists().rights_at(door, &who).as_str());
+            assert_eq!(found, wanted, "{who:?}");
+        }
     }
 }

@@ -15,13 +15,16 @@ use fak_telemetry::{Event, Notice};
 use fak_types::Principal;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{UnixListener, UnixStream},
+    net::UnixStream,
     time::{Sleep, sleep},
 };
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
-use crate::account::{Account, Accounts, Seat};
+use crate::{
+    account::{Account, Accounts, Seat},
+    door::{Door, Entrance},
+};
 
 /// Bytes of the HTTP/2 greeting every client begins with.
 const GREETING_BYTES: usize = 24;
@@ -44,6 +47,8 @@ pub struct Peer {
     pub name: Arc<str>,
     /// The process that connected; `None` where the kernel gives no handle.
     pub pidfd: Option<Pidfd>,
+    /// Where it came in.
+    pub door: Door,
     pub(crate) account: Arc<Account>,
     pub(crate) excess: bool,
 }
@@ -70,7 +75,7 @@ struct Deadline {
 
 impl Conn {
     /// Names and charges a fresh connection; `None` when it must be closed at once.
-    fn new(stream: UnixStream, accounts: &Accounts) -> Option<Self> {
+    fn new(stream: UnixStream, door: Door, accounts: &Accounts) -> Option<Self> {
         // Without credentials nobody is there: this check carries the security of the socket.
         let peer = fak_sys::peer(stream.as_fd()).ok()?;
         let (uid, gid, pid) = (peer.uid, peer.gid, peer.pid);
@@ -98,6 +103,7 @@ impl Conn {
             principal,
             name,
             pidfd: peer.pidfd,
+            door,
             account,
             excess,
         });
@@ -181,7 +187,7 @@ impl AsyncWrite for Conn {
 
 /// The connections of all listeners, as they come.
 pub(crate) struct Incoming {
-    listeners: Vec<UnixListener>,
+    entrances: Vec<Entrance>,
     accounts: Arc<Accounts>,
     pause: Option<Pin<Box<Sleep>>>,
     /// The listener asked first next time, so that a busy one does not starve the others.
@@ -189,22 +195,22 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn new(listeners: Vec<UnixListener>, accounts: Arc<Accounts>) -> Self {
+    pub(crate) fn new(entrances: Vec<Entrance>, accounts: Arc<Accounts>) -> Self {
         Self {
-            listeners,
+            entrances,
             accounts,
             pause: None,
             first: 0,
         }
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
-        let count = self.listeners.len();
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, Door)>> {
+        let count = self.entrances.len();
         self.first = self.first.wrapping_add(1);
         for turn in 0..count {
-            let listener = &self.listeners[(self.first.wrapping_add(turn)) % count];
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, _)| stream));
+            let entrance = &self.entrances[(self.first.wrapping_add(turn)) % count];
+            if let Poll::Ready(accepted) = entrance.listener.poll_accept(cx) {
+                return Poll::Ready(accepted.map(|(stream, _)| (stream, entrance.door)));
             }
         }
         Poll::Pending
@@ -221,8 +227,8 @@ impl Stream for Incoming {
                 self.pause = None;
             }
             match std::task::ready!(self.poll_accept(cx)) {
-                Ok(stream) => {
-                    if let Some(conn) = Conn::new(stream, &self.accounts) {
+                Ok((stream, door)) => {
+                    if let Some(conn) = Conn::new(stream, door, &self.accounts) {
                         return Poll::Ready(Some(Ok(conn)));
                     }
                 }

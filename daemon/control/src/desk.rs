@@ -15,12 +15,13 @@ use fak_kernel::{Decision, Kernel, Snapshot, Timestamp};
 use fak_policy::{Diagnostic, World};
 use fak_proto::v1;
 use fak_telemetry::{Event, Notice};
-use fak_types::{Principal, Reason, Role, Verdict, VerdictKind};
+use fak_types::{Principal, Reason, Rights, Verdict, VerdictKind};
 use tokio::sync::watch;
 
 use crate::{
     account::{Accounts, Limits, lock},
     conn::Peer,
+    door::Door,
     gate::Porter,
     memo::Memo,
     port::{Change, Changed, Evidence, Office, Prepared, Unwritten},
@@ -396,12 +397,12 @@ fn unhurried<T>(work: impl FnOnce() -> T) -> T {
 }
 
 impl<E: Evidence, O: Office> Porter for Desk<E, O> {
-    fn role(&self, peer: &Peer) -> Role {
-        self.office.acl().role(&peer.principal)
+    fn rights_at(&self, door: Door, peer: &Peer) -> Rights {
+        self.office.acl().rights_at(door, &peer.principal)
     }
 
-    fn refused(&self, peer: &Peer, rpc: &str, role: Role, count: u64) {
-        let why = format!("the caller's role is `{}`", role.as_str());
+    fn refused(&self, peer: &Peer, rpc: &str, rights: Rights, count: u64) {
+        let why = format!("the caller's role is `{}`", rights.as_str());
         let mut draft = fak_kernel::rpc_refused(now(), &peer.principal, rpc, &why);
         draft.count = count;
         self.evidence.offer(draft);

@@ -1,5 +1,5 @@
-//! What every request passes before a byte of its message is read: the RPC is known, the role
-//! suffices, the user has room.
+//! What every request passes before a byte of its message is read: the RPC is known, the rights
+//! suffice, the user has room.
 
 use std::{
     convert::Infallible,
@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use fak_types::Role;
+use fak_types::Rights;
 use http::{Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -18,26 +18,33 @@ use tower::{Layer, Service};
 use crate::{
     account::{Charge, Claim},
     conn::{Peer, PeerInfo},
+    door::{Door, Doors},
     rpc::{self, Rpc},
 };
 
 /// What the gate asks of the daemon behind it.
 pub(crate) trait Porter: Send + Sync + 'static {
-    /// The peer's role now.
-    fn role(&self, peer: &Peer) -> Role;
+    /// What the peer may do now, by the lists alone and at a door.
+    fn rights_at(&self, door: Door, peer: &Peer) -> Rights;
     /// An RPC was refused; `count` refusals are told at once.
-    fn refused(&self, peer: &Peer, rpc: &str, role: Role, count: u64);
+    fn refused(&self, peer: &Peer, rpc: &str, rights: Rights, count: u64);
     /// Longest message.
     fn frame_bytes(&self) -> usize;
 }
 
 /// The layer that puts a [`Gate`] before a service.
-pub(crate) struct GateLayer<P>(pub(crate) Arc<P>);
+pub(crate) struct GateLayer<P> {
+    pub(crate) porter: Arc<P>,
+    pub(crate) doors: Doors,
+}
 
 // A derived Clone would ask the same of `P`.
 impl<P> Clone for GateLayer<P> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            porter: Arc::clone(&self.porter),
+            doors: self.doors.clone(),
+        }
     }
 }
 
@@ -47,7 +54,8 @@ impl<S, P> Layer<S> for GateLayer<P> {
     fn layer(&self, inner: S) -> Gate<S, P> {
         Gate {
             inner,
-            porter: Arc::clone(&self.0),
+            porter: Arc::clone(&self.porter),
+            doors: self.doors.clone(),
         }
     }
 }
@@ -56,6 +64,7 @@ impl<S, P> Layer<S> for GateLayer<P> {
 pub(crate) struct Gate<S, P> {
     inner: S,
     porter: Arc<P>,
+    doors: Doors,
 }
 
 impl<S: Clone, P> Clone for Gate<S, P> {
@@ -63,6 +72,7 @@ impl<S: Clone, P> Clone for Gate<S, P> {
         Self {
             inner: self.inner.clone(),
             porter: Arc::clone(&self.porter),
+            doors: self.doors.clone(),
         }
     }
 }
@@ -71,7 +81,7 @@ impl<S: Clone, P> Clone for Gate<S, P> {
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) peer: Arc<Peer>,
-    pub(crate) role: Role,
+    pub(crate) rights: Rights,
     /// A stream's claim, for the stream to keep.
     pub(crate) claim: Option<Arc<Claim>>,
 }
@@ -122,16 +132,16 @@ impl<S, P: Porter> Gate<S, P> {
             let text = format!("{} has too many connections open; close some", peer.name);
             return Err(Box::new(Status::resource_exhausted(text)));
         }
-        let role = self.porter.role(peer);
+        let rights = self.porter.rights_at(peer.door, peer);
         let path = request.uri().path();
         let Some(rpc) = rpc::of_path(path) else {
-            self.tell(peer, &shown(path), role);
+            self.tell(peer, &shown(path), rights);
             let text = "this fakd serves no such RPC; compare the versions of fakd and its client";
             return Err(Box::new(Status::unimplemented(text)));
         };
-        if role < rpc.role {
-            self.tell(peer, rpc.name, role);
-            return Err(Box::new(not_permitted(peer, rpc, role)));
+        if !rpc.passes(peer.door, rights) {
+            self.tell(peer, rpc.name, rights);
+            return Err(Box::new(self.not_permitted(peer, rpc, rights)));
         }
         let claim = peer
             .account
@@ -140,29 +150,39 @@ impl<S, P: Porter> Gate<S, P> {
         Ok((
             Caller {
                 peer: Arc::clone(peer),
-                role,
+                rights,
                 claim: None,
             },
             claim,
         ))
     }
 
-    fn tell(&self, peer: &Peer, rpc: &str, role: Role) {
+    fn tell(&self, peer: &Peer, rpc: &str, rights: Rights) {
         if let Some(count) = peer.account.tell_refusal(Instant::now()) {
-            self.porter.refused(peer, rpc, role, count);
+            self.porter.refused(peer, rpc, rights, count);
         }
     }
-}
 
-fn not_permitted(peer: &Peer, rpc: Rpc, role: Role) -> Status {
-    Status::permission_denied(format!(
-        "{} needs the role `{}`, {} has `{}`; an administrator grants it under [acl.{}] in fakd.toml",
-        rpc.name,
-        rpc.role.as_str(),
-        peer.name,
-        role.as_str(),
-        rpc.role.as_str(),
-    ))
+    /// The wrong door is told apart from the missing right: only the second needs an administrator.
+    fn not_permitted(&self, peer: &Peer, rpc: Rpc, rights: Rights) -> Status {
+        let needs = rpc.right.as_str();
+        let elsewhere = self
+            .doors
+            .towards(|door| rpc.passes(door, self.porter.rights_at(door, peer)));
+        Status::permission_denied(match elsewhere {
+            Some(socket) => format!(
+                "{} is not answered on this socket; ask at {socket}",
+                rpc.name
+            ),
+            None => format!(
+                "{} needs the role `{needs}`, {} has `{}`; an administrator grants it under \
+                 [acl.{needs}] in fakd.toml",
+                rpc.name,
+                peer.name,
+                rights.as_str(),
+            ),
+        })
+    }
 }
 
 fn no_room(peer: &Peer, rpc: Rpc, bound: usize) -> Status {

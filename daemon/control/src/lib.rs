@@ -1,7 +1,7 @@
 //! The gRPC service on the Unix socket: bytes to questions, answers to bytes.
 //!
 //! The way of a request: [`serve`] accepts a connection, learns from the kernel who is there and charges
-//! the connection to that user; the gate knows the RPC, the role it needs and whether the user has room;
+//! the connection to that user; the gate knows the RPC, the right it needs and whether the user has room;
 //! a handler checks the message and puts the question to the [`Desk`]; the desk judges by the snapshot in
 //! force without a lock, settles with the kernel, makes the row durable and only then lets the verdict
 //! go. What a peer may not do is refused and journaled.
@@ -17,6 +17,7 @@ mod account;
 mod acl;
 mod conn;
 mod desk;
+mod door;
 mod gate;
 mod memo;
 mod port;
@@ -29,13 +30,13 @@ mod wire;
 use std::{future::Future, sync::Arc};
 
 use fak_proto::v1::fak_server::FakServer;
-use tokio::net::UnixListener;
 use tonic::transport::Server;
 
 pub use account::Limits;
 pub use acl::{Acl, Grant};
 pub use conn::{Peer, PeerInfo};
 pub use desk::{BY_JOURNAL, Desk, now};
+pub use door::{Door, Entrance};
 pub use tonic::transport::Error as TransportError;
 
 pub use port::{
@@ -52,16 +53,17 @@ const CONCURRENT_STREAMS_MAX: u32 = 256;
 /// Streams a peer may open and reset before anything came of them. LIMIT: beyond it the connection ends.
 const PENDING_RESETS_MAX: usize = 64;
 
-/// Serves on these listeners until `stop` resolves and what was in flight then is answered.
+/// Serves at these entrances until `stop` resolves and what was in flight then is answered.
 ///
 /// # Errors
 /// When the transport fails as a whole; a single connection's trouble is that connection's.
 pub async fn serve<E: Evidence, O: Office>(
     desk: Arc<Desk<E, O>>,
-    listeners: Vec<UnixListener>,
+    entrances: Vec<Entrance>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), TransportError> {
-    let incoming = conn::Incoming::new(listeners, Arc::clone(&desk.accounts));
+    let doors = door::Doors::of(&entrances);
+    let incoming = conn::Incoming::new(entrances, Arc::clone(&desk.accounts));
     let frame_bytes = desk.limits().frame_bytes;
     let handlers = service::Handlers {
         desk: Arc::clone(&desk),
@@ -73,7 +75,10 @@ pub async fn serve<E: Evidence, O: Office>(
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .max_concurrent_streams(CONCURRENT_STREAMS_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
-        .layer(gate::GateLayer(desk))
+        .layer(gate::GateLayer {
+            porter: desk,
+            doors,
+        })
         .serve_with_incoming_shutdown(service, incoming, stop)
         .await
 }

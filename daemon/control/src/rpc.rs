@@ -1,35 +1,46 @@
 //! The one table of RPCs: who may call what, and what it is charged to.
 
-use fak_types::Role;
+use fak_types::{Right, Rights};
 
-use crate::account::Charge;
+use crate::{account::Charge, door::Door};
 
 /// One RPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rpc {
     pub(crate) name: &'static str,
-    pub(crate) role: Role,
+    pub(crate) right: Right,
     pub(crate) charge: Charge,
 }
 
-const fn rpc(name: &'static str, role: Role, charge: Charge) -> Rpc {
-    Rpc { name, role, charge }
+const fn rpc(name: &'static str, right: Right, charge: Charge) -> Rpc {
+    Rpc {
+        name,
+        right,
+        charge,
+    }
+}
+
+impl Rpc {
+    /// Whether somebody with these rights, at this door, may call it.
+    pub(crate) fn passes(self, _door: Door, rights: Rights) -> bool {
+        rights.has(self.right)
+    }
 }
 
 /// Every RPC there is. What is not here is refused.
 const RPCS: [Rpc; 12] = [
-    rpc("Adjudicate", Role::Submit, Charge::Call),
-    rpc("AdjudicateStream", Role::Submit, Charge::Stream),
-    rpc("AdjudicateBatch", Role::Submit, Charge::Call),
-    rpc("Explain", Role::Submit, Charge::Call),
-    rpc("PolicyList", Role::Observe, Charge::Call),
-    rpc("PolicyLoad", Role::Admin, Charge::Call),
-    rpc("Reload", Role::Admin, Charge::Call),
-    rpc("JournalTail", Role::Admin, Charge::Stream),
-    rpc("JournalVerify", Role::Admin, Charge::Call),
-    rpc("SessionList", Role::Observe, Charge::Call),
-    rpc("SessionGet", Role::Observe, Charge::Call),
-    rpc("Status", Role::Observe, Charge::Call),
+    rpc("Adjudicate", Right::Submit, Charge::Call),
+    rpc("AdjudicateStream", Right::Submit, Charge::Stream),
+    rpc("AdjudicateBatch", Right::Submit, Charge::Call),
+    rpc("Explain", Right::Submit, Charge::Call),
+    rpc("PolicyList", Right::Observe, Charge::Call),
+    rpc("PolicyLoad", Right::Admin, Charge::Call),
+    rpc("Reload", Right::Admin, Charge::Call),
+    rpc("JournalTail", Right::Audit, Charge::Stream),
+    rpc("JournalVerify", Right::Audit, Charge::Call),
+    rpc("SessionList", Right::Observe, Charge::Call),
+    rpc("SessionGet", Right::Observe, Charge::Call),
+    rpc("Status", Right::Observe, Charge::Call),
 ];
 
 /// The RPC behind a request path; `None` for a path this build does not serve.
@@ -67,8 +78,8 @@ mod tests {
     #[test]
     fn unknown_paths_have_no_rpc() {
         assert_eq!(
-            of_path("/fak.v1.Fak/Status").map(|rpc| rpc.role),
-            Some(Role::Observe)
+            of_path("/fak.v1.Fak/Status").map(|rpc| rpc.right),
+            Some(Right::Observe)
         );
         for path in [
             "/fak.v1.Fak/Stop",

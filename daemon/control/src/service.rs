@@ -7,7 +7,7 @@ use fak_proto::{
     BATCH_CALLS_MAX,
     v1::{self, fak_server::Fak},
 };
-use fak_types::Role;
+use fak_types::Right;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
@@ -56,7 +56,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 }
 
 fn viewer(caller: &Caller) -> Viewer<'_> {
-    if caller.role >= Role::Admin {
+    if caller.rights.has(Right::Audit) {
         Viewer::All
     } else {
         Viewer::Own(&caller.peer.name)
@@ -303,14 +303,14 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
             gaps: health.gaps,
             recent_refusals,
             you: you(&caller.peer),
-            role: caller.role.as_str().to_owned(),
+            role: caller.rights.as_str().to_owned(),
         }))
     }
 }
 
 impl<E: Evidence, O: Office> Handlers<E, O> {
     fn profiles(&self, caller: &Caller, with_text: bool) -> Vec<v1::Profile> {
-        let with_text = with_text && caller.role >= Role::Admin;
+        let with_text = with_text && caller.rights.has(Right::Audit);
         let profiles = self.desk.office.profiles();
         profiles
             .into_iter()
@@ -318,10 +318,10 @@ impl<E: Evidence, O: Office> Handlers<E, O> {
             .collect()
     }
 
-    /// The last refusals, for administrators: they name other users' tools.
+    /// The last refusals, for who may read everything: they name other users' tools.
     async fn recent_refusals(&self, caller: &Caller) -> Vec<v1::JournalRow> {
         let mut rows = Vec::new();
-        if caller.role >= Role::Admin {
+        if caller.rights.has(Right::Audit) {
             for seq in self.desk.recent_refusals() {
                 let found = self.desk.evidence.rows(seq, 1).await;
                 rows.extend(found.unwrap_or_default().into_iter().map(wire::row));

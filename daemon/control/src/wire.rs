@@ -51,7 +51,7 @@ fn diagnostic(diagnostic: Diagnostic) -> v1::Diagnostic {
     }
 }
 
-/// The canonical text of a profile is for administrators: a caller that is judged by it could search it
+/// The canonical text of a profile is for administrators and auditors: a caller that is judged by it could search it
 /// for what it does not refuse.
 pub(crate) fn profile(info: ProfileInfo, with_text: bool) -> v1::Profile {
     v1::Profile {

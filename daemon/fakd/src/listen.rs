@@ -11,13 +11,14 @@ use std::{
 };
 
 use fak_config::Config;
+use fak_control::Door;
 
 use crate::exit::{self, Failure};
 
 /// The listeners, and what must stay open and be cleaned up with them.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    pub(crate) listeners: Vec<UnixListener>,
+    pub(crate) listeners: Vec<(UnixListener, Door)>,
     own: Option<Own>,
 }
 
@@ -43,7 +44,8 @@ impl Listening {
     pub(crate) fn place(&self) -> String {
         match &self.own {
             Some(own) => own.path.display().to_string(),
-            None => "the service manager's socket".to_owned(),
+            None if self.listeners.len() == 1 => "the service manager's socket".to_owned(),
+            None => format!("the service manager's {} sockets", self.listeners.len()),
         }
     }
 }
@@ -60,12 +62,30 @@ pub(crate) fn listen(config: &Config) -> Result<Listening, Failure> {
     })
 }
 
-fn inherited() -> Result<Vec<UnixListener>, Failure> {
+fn inherited() -> Result<Vec<(UnixListener, Door)>, Failure> {
     let failed = |error: io::Error| Failure::new(exit::CANNOT_CREATE, error.to_string());
-    sd_notify::listen_fds()
-        .map_err(failed)?
-        .map(|fd| fak_sys::adopt_listener(fd).map_err(failed))
-        .collect()
+    let fds = sd_notify::listen_fds_with_names().map_err(failed)?;
+    let is_only = fds.len() == 1;
+    fds.map(|(fd, name)| {
+        let listener = fak_sys::adopt_listener(fd).map_err(failed)?;
+        Ok((listener, door(&name, is_only)?))
+    })
+    .collect()
+}
+
+/// What a socket lets through. Where there is only one, it must serve everybody.
+fn door(name: &str, is_only: bool) -> Result<Door, Failure> {
+    if is_only {
+        return Ok(Door::Any);
+    }
+    Door::named(name).ok_or_else(|| {
+        let known = Door::NAMED.map(|(name, _)| name).join("`, `");
+        let text = format!(
+            "the service manager hands over a socket named `{name}`; with several sockets each is \
+             named one of `{known}`: set FileDescriptorName= in its socket unit"
+        );
+        Failure::new(exit::CANNOT_CREATE, text)
+    })
 }
 
 fn own(config: &Config) -> Result<Listening, Failure> {
@@ -97,7 +117,7 @@ fn own(config: &Config) -> Result<Listening, Failure> {
         _lock: lock,
     };
     Ok(Listening {
-        listeners: vec![listener],
+        listeners: vec![(listener, Door::Any)],
         own: Some(own),
     })
 }
@@ -197,6 +217,19 @@ mod tests {
         drop(UnixListener::bind(&config.socket).expect("bound"));
         assert!(config.socket.exists());
         own(&config).expect("listening again");
+    }
+
+    #[test]
+    fn one_socket_serves_everybody_and_several_are_told_apart_by_name() {
+        assert_eq!(door("fakd.socket", true).expect("known"), Door::Any);
+        assert_eq!(door("grpc", false).expect("known"), Door::Submit);
+        let error = door("grcp", false).expect_err("unknown");
+        assert_eq!(error.code, exit::CANNOT_CREATE);
+        assert_eq!(
+            error.to_string(),
+            "the service manager hands over a socket named `grcp`; with several sockets each is named \
+             one of `grpc`, `audit`, `admin`: set FileDescriptorName= in its socket unit"
+        );
     }
 
     #[test]

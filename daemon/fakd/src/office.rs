@@ -175,6 +175,7 @@ fn acl_of(config: &Config) -> Acl {
         own_uid: fak_sys::effective_uid(),
         observe: grant(&config.acl.observe),
         submit: grant(&config.acl.submit),
+        audit: grant(&config.acl.audit),
         admin: grant(&config.acl.admin),
     }
 }

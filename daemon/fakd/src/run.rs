@@ -9,7 +9,7 @@ use std::{
 
 use fak_chain::{Draft, RecordKind};
 use fak_config::{Config, Durability};
-use fak_control::{About, Change, Desk, Limits, now};
+use fak_control::{About, Change, Desk, Entrance, Limits, now};
 use fak_journal::{Journal, OpenError, Settings};
 use fak_kernel::Snapshot;
 use fak_telemetry::{Event, Notice, Sink};
@@ -215,13 +215,16 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::internal("signals", &error))?;
     let place = listening.place();
-    let listeners = std::mem::take(&mut listening.listeners)
+    let entrances = std::mem::take(&mut listening.listeners)
         .into_iter()
-        .map(tokio::net::UnixListener::from_std)
-        .collect::<Result<Vec<_>, _>>()
+        .map(|(listener, door)| {
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            Ok(Entrance { listener, door })
+        })
+        .collect::<Result<Vec<_>, std::io::Error>>()
         .map_err(|error| Failure::internal("the socket", &error))?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = fak_control::serve(Arc::clone(&desk), listeners, async {
+    let serving = fak_control::serve(Arc::clone(&desk), entrances, async {
         let _ = stopped.await;
     });
     let mut serving = tokio::spawn(serving);

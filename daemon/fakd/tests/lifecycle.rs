@@ -399,60 +399,6 @@ fn the_service_manager_hears_of_each_step_and_of_every_sign_of_life() {
     assert_eq!(daemon.ended().0.code(), Some(0));
 }
 
-/// Binds a socket as descriptor 3 and becomes fakd, as a service manager does.
-const ACTIVATE: &str = "
-import os, socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.bind(sys.argv[1])
-s.listen(8)
-os.dup2(s.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
-os.execv(sys.argv[2], sys.argv[2:])
-";
-
-#[test]
-fn an_inherited_socket_is_served_and_left_behind() {
-    let home = Home::new();
-    let socket = home.path("inherited.sock");
-    let fakd = home.command(&[]);
-    let mut command = Command::new("python3");
-    command
-        .args(["-c", ACTIVATE])
-        .arg(&socket)
-        .arg(fakd.get_program())
-        .args(fakd.get_args());
-    for (name, value) in fakd.get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
-    let Ok(child) = command.stderr(Stdio::piped()).spawn() else {
-        return skipped(
-            "an_inherited_socket_is_served_and_left_behind",
-            "needs python3",
-        );
-    };
-    let mut daemon = Daemon(child);
-    let answered = || {
-        home.runtime.block_on(async {
-            client(&socket)
-                .await
-                .ok()?
-                .status(StatusRequest {})
-                .await
-                .ok()
-        })
-    };
-    until("the inherited socket is not served", || {
-        answered().is_some()
-    });
-    assert!(!home.socket().exists(), "no socket of its own is made");
-    daemon.signal("-TERM");
-    assert_eq!(daemon.ended().0.code(), Some(0));
-    assert!(socket.exists(), "the socket belongs to the service manager");
-}
-
 #[expect(
     clippy::print_stdout,
     reason = "this is how a test says that it skipped itself"

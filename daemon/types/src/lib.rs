@@ -14,6 +14,6 @@ mod words;
 
 pub use call::{CallLimits, TOOL_NAME_BYTES_MAX, TRACE_ID_BYTES_MAX, ToolCall};
 pub use digest::{Digest, DigestParseError};
-pub use principal::{Principal, Role};
+pub use principal::{Principal, Right, Rights};
 pub use verdict::{DETAIL_BYTES_MAX, Detail, Disposition, Edit, Reason, Verdict, VerdictKind};
 pub use words::{Egress, Outcome, Posture, Scope, SourceClass, Taint};

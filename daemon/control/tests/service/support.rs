@@ -12,8 +12,8 @@ use std::{
 
 use fak_chain::Draft;
 use fak_control::{
-    About, Acl, Change, Desk, Evidence, Health, Limits, Office, Prepared, ProfileInfo, Row,
-    Unwritten, Verified,
+    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Limits, Office, Prepared,
+    ProfileInfo, Row, Unwritten, Verified,
 };
 use fak_kernel::{Kernel, Snapshot};
 use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
@@ -201,12 +201,28 @@ impl Service {
     }
 
     pub(crate) fn with(policy: &str, lists: impl FnOnce(&mut Acl)) -> Self {
+        Self::at_doors(&[("s.sock", Door::Any)], policy, lists)
+    }
+
+    /// A service with these sockets.
+    pub(crate) fn at_doors(
+        doors: &[(&str, Door)],
+        policy: &str,
+        lists: impl FnOnce(&mut Acl),
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let socket = dir.path().join("s.sock");
-        let listener = UnixListener::bind(&socket).expect("bound");
         // Other users must be able to get as far as being refused.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("set");
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).expect("set");
+        let entrance = |(name, door): &(&str, Door)| {
+            let socket = dir.path().join(name);
+            let listener = UnixListener::bind(&socket).expect("bound");
+            fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).expect("set");
+            Entrance {
+                listener,
+                door: *door,
+            }
+        };
+        let entrances = doors.iter().map(entrance).collect();
         let journal = Memory::new();
         let mut acl = Acl::closed(fak_sys::effective_uid());
         lists(&mut acl);
@@ -225,7 +241,7 @@ impl Service {
         let ports = (journal.clone(), office);
         let desk = Arc::new(Desk::new(LIMITS, ports, Box::new(NoWorld), kernel, first));
         let (stop, stopped) = oneshot::channel();
-        let serving = fak_control::serve(Arc::clone(&desk), vec![listener], async {
+        let serving = fak_control::serve(Arc::clone(&desk), entrances, async {
             let _ = stopped.await;
         });
         let done = tokio::spawn(async { serving.await.expect("served") });
