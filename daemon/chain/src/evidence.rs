@@ -145,7 +145,7 @@ impl RowProof {
         let checkpoint = Checkpoint::open(&self.note, key)?;
         let index = self.seq.saturating_sub(1);
         let leaf = leaf(&self.body);
-        verify_inclusion(&leaf, index, checkpoint.size, &self.hashes, &checkpoint.root)
+        verify_inclusion(leaf, index, checkpoint.size, &self.hashes, checkpoint.root)
             .map_err(EvidenceError::Proof)?;
         let record = decode(&self.body).map_err(EvidenceError::Body)?;
         if record.seq == self.seq {
@@ -217,7 +217,7 @@ impl GrowthProof {
                 proof: self.old_size,
             });
         }
-        verify_consistency(old.size, &old.root, new.size, &new.root, &self.hashes)
+        verify_consistency(old.size, old.root, new.size, new.root, &self.hashes)
             .map_err(EvidenceError::Proof)?;
         Ok(new)
     }

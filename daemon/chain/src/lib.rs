@@ -33,6 +33,7 @@
 mod checkpoint;
 mod decode;
 mod encode;
+mod evidence;
 mod hash;
 mod note;
 mod record;
@@ -45,6 +46,7 @@ mod tests;
 pub use checkpoint::{Checkpoint, CheckpointError, cosign, verify_cosignature};
 pub use decode::{DecodeError, DecodeProblem, check, decode};
 pub use encode::{encode, encode_into};
+pub use evidence::{EvidenceError, GrowthProof, PROOF_BYTES_MAX, RowProof};
 pub use hash::{DOMAIN, digest_bytes, leaf, link, node};
 pub use note::{
     KEY_NAME_BYTES_MAX, KeyError, KeyType, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError,
