@@ -77,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let level = plan.config.log_level.parse().unwrap_or(LevelFilter::Info);
     let _log = fak_telemetry::init(sink, level)
         .map_err(|error| Failure::internal("the log cannot be set up", &error))?;
+    confine(&plan.config)?;
     let (journal, path) = open_journal(&plan.config)?;
     let listening = listen::listen(&plan.config)?;
     let runtime = runtime()?;
@@ -91,6 +92,26 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     // What still blocks reads the journal; nobody waits for it any more.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
+}
+
+/// Proves that what fakd runs can be confined, before anything is trusted to it.
+fn confine(config: &Config) -> Result<(), Failure> {
+    let Err(error) = fak_sys::prove_confinement() else {
+        return Ok(());
+    };
+    if config.allow_degraded {
+        Notice::of(Event::Degraded).say(&format!(
+            "{error}; sandbox.allow_degraded is set, so fakd starts all the same"
+        ));
+        return Ok(());
+    }
+    Err(Failure::new(
+        exit::INTERNAL,
+        format!(
+            "the sandbox self-test failed: {error}; let the unit's or the container's filter pass landlock_create_ruleset, \
+             landlock_add_rule, landlock_restrict_self and seccomp, or set sandbox.allow_degraded = true"
+        ),
+    ))
 }
 
 /// What `--check-config` says.
