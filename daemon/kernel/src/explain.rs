@@ -3,9 +3,10 @@
 use fak_types::{Principal, ToolCall, Verdict, VerdictKind};
 
 use crate::{
-    Timestamp, fold,
+    Timestamp,
+    emergency::BY_EMERGENCY,
     judge::Judgement,
-    kernel::{Kernel, Question, RUNG_POLICY},
+    kernel::{Kernel, Question, RUNG_EMERGENCY, RUNG_POLICY},
     quota::Keys,
 };
 
@@ -44,12 +45,15 @@ impl Kernel {
         let name = who.name();
         let (question, mut keys) = (Question::new(now, &name, call, judgement), Keys::default());
         let asked = self.rungs(&question, &mut keys);
-        let folded = fold(asked.iter().map(|(_, opinion)| opinion.clone()));
-        let verdict = self.countable(folded, &question, &mut keys);
+        let verdict = self.decide(&asked, &question, &mut keys);
         let own = asked.into_iter().filter(|(rung, _)| *rung != RUNG_POLICY);
         let mut rungs: Vec<_> = own
             .map(|(rung, opinion)| (rung.to_owned(), opinion))
             .chain(policy_rungs)
+            .chain(
+                (&*verdict.by == BY_EMERGENCY)
+                    .then(|| (RUNG_EMERGENCY.to_owned(), verdict.clone())),
+            )
             .map(|(name, verdict)| Opinion {
                 name,
                 verdict,

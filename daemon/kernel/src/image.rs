@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
+    emergency::Emergency,
     kernel::{Kernel, Limits, Totals},
     limit::{Limit, Measure, Together},
     meter::{Entry, Key, Meter, MeterId, Owners},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// What every image begins with; another layout gets another number and is then read as no image at all.
-const MAGIC: &[u8] = b"fak-kernel/v1\n";
+const MAGIC: &[u8] = b"fak-kernel/v2\n";
 
 /// The bytes are not an image this build wrote whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,16 @@ struct Image {
     principals: Vec<String>,
     in_force: Vec<ProfileImage>,
     retired: Vec<ProfileImage>,
+    emergency: Option<EmergencyImage>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EmergencyImage {
+    reason: String,
+    who: String,
+    begun_us: u64,
+    until_us: u64,
+    uses: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +168,7 @@ impl Kernel {
             principals: names.list,
             in_force,
             retired,
+            emergency: self.emergency.as_ref().map(EmergencyImage::of),
         }
     }
 
@@ -170,6 +182,7 @@ impl Kernel {
             refused,
         };
         kernel.generation = image.generation;
+        kernel.emergency = image.emergency.map(EmergencyImage::into_emergency);
         for session in image.sessions {
             kernel.sessions.restore(session.into_session()?);
         }
@@ -189,6 +202,28 @@ impl Kernel {
             quotas.retired.insert(profile.name.into(), meters);
         }
         Some(kernel)
+    }
+}
+
+impl EmergencyImage {
+    fn of(emergency: &Emergency) -> Self {
+        Self {
+            reason: emergency.reason.to_string(),
+            who: emergency.who.to_string(),
+            begun_us: emergency.begun.0,
+            until_us: emergency.until.0,
+            uses: emergency.uses,
+        }
+    }
+
+    fn into_emergency(self) -> Emergency {
+        Emergency {
+            reason: self.reason.into(),
+            who: self.who.into(),
+            begun: Timestamp(self.begun_us),
+            until: Timestamp(self.until_us),
+            uses: self.uses,
+        }
     }
 }
 

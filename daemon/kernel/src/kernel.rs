@@ -8,12 +8,14 @@ use fak_types::{
 };
 
 use crate::{
-    Timestamp, fold, form,
+    Timestamp,
+    emergency::{Emergency, relieved},
+    fold, form,
     judge::{Judgement, Snapshot},
     limit,
     meter::Owners,
     quota::{BY_RATE_LIMIT, Keys, Quotas, Spend, rate_limit_word},
-    record::{self, ABOUT_GENERATION, ABOUT_PROFILE},
+    record::{self, ABOUT_GENERATION, ABOUT_PROFILE, admitted},
     session::{Bounds, Session, Sessions, Turn, Viewer},
 };
 
@@ -33,6 +35,8 @@ pub const QUOTA_KEYS_PER_PRINCIPAL_MAX: usize = 200_000;
 pub(crate) const RUNG_CALL: &str = "call";
 /// The rung that asks whether anything is left to spend.
 pub(crate) const RUNG_RATE_LIMIT: &str = "rate_limit";
+/// What is told beside the rungs when an emergency decided.
+pub(crate) const RUNG_EMERGENCY: &str = "emergency";
 /// The rung that asks the principal's policy.
 pub(crate) const RUNG_POLICY: &str = "policy";
 
@@ -102,6 +106,9 @@ pub struct Kernel {
     pub(crate) quotas: Quotas,
     pub(crate) totals: Totals,
     pub(crate) generation: u64,
+    pub(crate) emergency: Option<Emergency>,
+    /// The emergency's time is over by a clock nobody can set. Not state: a start reads the clocks anew.
+    pub(crate) lapsed: bool,
 }
 
 impl Kernel {
@@ -120,6 +127,8 @@ impl Kernel {
             quotas: Quotas::new(owners),
             totals: Totals::default(),
             generation: 0,
+            emergency: None,
+            lapsed: false,
         }
     }
 
@@ -148,7 +157,7 @@ impl Kernel {
         snapshot: &Snapshot,
     ) -> Option<Verdict> {
         let profile = snapshot.profile_of(who)?;
-        if profile.posture == Posture::Observe {
+        if profile.posture == Posture::Observe || self.is_emergency(now) {
             return None;
         }
         let form = form::opinion(call, &self.limits.call);
@@ -183,8 +192,7 @@ impl Kernel {
         let question = Question::new(now, &name, call, &judgement);
         let mut keys = Keys::default();
         let rungs = self.rungs(&question, &mut keys);
-        let verdict = fold(rungs.into_iter().map(|(_, opinion)| opinion));
-        let verdict = self.countable(verdict, &question, &mut keys);
+        let verdict = self.decide(&rungs, &question, &mut keys);
         let draft = record::verdict_row(now, who, call, &verdict, &judgement);
         self.apply_verdict(&draft, &mut keys);
         Decision { verdict, draft }
@@ -213,13 +221,24 @@ impl Kernel {
         ]
     }
 
-    /// A call that cannot be counted is not admitted.
-    pub(crate) fn countable(
+    /// The one verdict the rungs' opinions come to.
+    pub(crate) fn decide(
         &self,
-        verdict: Verdict,
+        rungs: &[(&'static str, Verdict)],
         question: &Question<'_>,
         keys: &mut Keys,
     ) -> Verdict {
+        let folded = fold(rungs.iter().map(|(_, opinion)| opinion.clone()));
+        let verdict = self.countable(folded, question, keys);
+        if self.is_emergency(question.now) {
+            relieved(verdict, rungs)
+        } else {
+            verdict
+        }
+    }
+
+    /// A call that cannot be counted is not admitted.
+    fn countable(&self, verdict: Verdict, question: &Question<'_>, keys: &mut Keys) -> Verdict {
         let judgement = question.judgement;
         let counted = !verdict.kind.admits()
             || judgement.posture == Posture::Observe
@@ -255,6 +274,7 @@ impl Kernel {
             self.quotas.give_back(&spend_in(draft));
         }
         self.sessions.give_back(&turn_in(draft));
+        self.uncount_use(draft);
         let totals = &mut self.totals;
         let of_kind = total_of(totals, draft);
         *of_kind = of_kind.saturating_sub(1);
@@ -310,6 +330,7 @@ impl Kernel {
                     self.quotas.add(&draft.profile.as_str().into(), limit);
                 });
             }
+            RecordKind::Emergency => self.apply_emergency(draft),
             _ => {}
         }
     }
@@ -324,6 +345,7 @@ impl Kernel {
         if !draft.trace.is_empty() {
             self.sessions.count(now, &turn_in(draft));
         }
+        self.count_use(draft);
         self.totals.calls += 1;
         *total_of(&mut self.totals, draft) += 1;
     }
@@ -400,12 +422,6 @@ fn turn_in(draft: &Draft) -> Turn<'_> {
         // A reason this build does not know is still a refusal.
         reason: Reason::parse(&draft.reason).unwrap_or(Reason::DefaultDeny),
     }
-}
-
-/// A verdict this build does not know counts as a denial.
-fn admitted(draft: &Draft) -> bool {
-    draft.kind == RecordKind::Decide
-        && VerdictKind::parse(&draft.verdict).is_some_and(VerdictKind::admits)
 }
 
 fn total_of<'a>(totals: &'a mut Totals, draft: &Draft) -> &'a mut u64 {

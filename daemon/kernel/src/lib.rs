@@ -9,6 +9,8 @@
 //!
 //! The rungs, in order: `call` (is this a call at all), `rate_limit` (is anything left to spend), `policy`.
 //!
+//! While an emergency lasts, what these rungs refuse is admitted and recorded as such.
+//!
 //! State changes come from rows only, so [`Kernel::replay`] over a journal gives the state of the kernel that wrote it;
 //! [`Kernel::snapshot`] and [`Kernel::restore`] save most of the replaying.
 //!
@@ -26,6 +28,7 @@
     )
 )]
 
+mod emergency;
 mod explain;
 mod fold;
 mod form;
@@ -41,6 +44,10 @@ mod record;
 mod session;
 mod time;
 
+pub use emergency::{
+    ABOUT_BEGIN, ABOUT_END, BY_EMERGENCY, EMERGENCY_REASON_BYTES_MAX, EMERGENCY_US_MAX, Emergency,
+    emergency_begin, emergency_end,
+};
 pub use explain::{Explanation, Opinion};
 pub use fold::{BY_ALL_DEFER, BY_EDITS, BY_EMPTY, fold};
 pub use form::{BY_PARSE, trace_is_sound};

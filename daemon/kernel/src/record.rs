@@ -1,7 +1,7 @@
 //! The rows this kernel writes.
 
 use fak_chain::{Draft, RecordKind, TEXT_BYTES_MAX};
-use fak_types::{Principal, ToolCall, Verdict};
+use fak_types::{Principal, ToolCall, Verdict, VerdictKind};
 
 use crate::{
     Timestamp,
@@ -121,7 +121,13 @@ pub fn rpc_refused(now: Timestamp, who: &Principal, method: &str, why: &str) -> 
     }
 }
 
-fn by_principal(kind: RecordKind, now: Timestamp, who: &Principal) -> Draft {
+/// Whether a row admits a call. A verdict this build does not know counts as a denial.
+pub(crate) fn admitted(draft: &Draft) -> bool {
+    draft.kind == RecordKind::Decide
+        && VerdictKind::parse(&draft.verdict).is_some_and(VerdictKind::admits)
+}
+
+pub(crate) fn by_principal(kind: RecordKind, now: Timestamp, who: &Principal) -> Draft {
     let pid = match who {
         Principal::Local { pid, .. } => *pid,
         Principal::Key(_) | Principal::Node(_) => 0,

@@ -413,10 +413,15 @@ fn other_rows_change_no_state() {
     );
     let bad = policy_refused(at(2), None, "10-team.json:3:5: unknown key");
     let mut others = vec![refused, bad];
-    let verdicts = [RecordKind::Decide, RecordKind::Deny, RecordKind::Policy];
+    let telling = [
+        RecordKind::Decide,
+        RecordKind::Deny,
+        RecordKind::Policy,
+        RecordKind::Emergency,
+    ];
     let silent = RecordKind::ALL
         .into_iter()
-        .filter(|kind| !verdicts.contains(kind));
+        .filter(|kind| !telling.contains(kind));
     others.extend(silent.map(|kind| Draft {
         trace: "t".into(),
         ..Draft::new(kind, T0)
