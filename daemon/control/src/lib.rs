@@ -20,6 +20,7 @@ mod desk;
 mod door;
 mod gate;
 mod memo;
+mod notary;
 mod port;
 mod question;
 mod rpc;
@@ -40,8 +41,8 @@ pub use door::{Door, Entrance};
 pub use tonic::transport::Error as TransportError;
 
 pub use port::{
-    About, Change, Changed, Evidence, Health, Manifest, Office, Prepared, ProfileInfo, Row,
-    Unwritten, Verified,
+    About, Change, Changed, Evidence, Health, Manifest, Notary, Office, Prepared, ProfileInfo,
+    Refusal, Row, Signed, Unwritten, Verified,
 };
 
 /// Longest header block of a request. LIMIT: gRPC needs a few hundred bytes.

@@ -62,8 +62,73 @@ pub struct Verified {
     pub fault: Option<(u64, String)>,
 }
 
+/// Why a notary did not do as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The question makes no sense.
+    Invalid(String),
+    /// What it is about is not there.
+    Missing(String),
+    /// What it asks for contradicts what is known.
+    Conflict(String),
+    /// It cannot be done now.
+    Unavailable(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Invalid(why)
+        | Self::Missing(why)
+        | Self::Conflict(why)
+        | Self::Unavailable(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Something that was signed, and the public key to verify it with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// A signed note, or one signature's line.
+    pub note: String,
+    /// The key.
+    pub key: String,
+}
+
+/// Who signs for the journal.
+pub trait Notary: Send + Sync + 'static {
+    /// A signed checkpoint of the first `size` rows; 0: of all there are.
+    fn checkpoint(&self, size: u64) -> impl Future<Output = Result<Signed, Refusal>> + Send;
+
+    /// The proof that row `seq` is among the first `size` rows; 0: of a checkpoint that covers it.
+    fn prove(&self, seq: u64, size: u64) -> impl Future<Output = Result<String, Refusal>> + Send;
+
+    /// The proof that the first `old` rows are the beginning of the first `new`; 0: of all there are.
+    fn prove_growth(
+        &self,
+        old: u64,
+        new: u64,
+    ) -> impl Future<Output = Result<String, Refusal>> + Send;
+
+    /// Cosigns another journal's checkpoint, for a principal.
+    fn witness(
+        &self,
+        who: &str,
+        proof: &str,
+        log_key: &str,
+    ) -> impl Future<Output = Result<Signed, Refusal>> + Send;
+
+    /// Replaces the journal's key, for a principal who says why.
+    fn rotate_key(
+        &self,
+        who: &str,
+        reason: &str,
+    ) -> impl Future<Output = Result<Signed, Refusal>> + Send;
+}
+
 /// The journal, as control sees it.
-pub trait Evidence: Send + Sync + 'static {
+pub trait Evidence: Notary {
     /// Makes one row durable and yields its number; 0 when it is queued only.
     fn append(&self, draft: Draft) -> impl Future<Output = Result<u64, Unwritten>> + Send;
 

@@ -28,7 +28,7 @@ impl Rpc {
 }
 
 /// Every RPC there is. What is not here is refused.
-const RPCS: [Rpc; 12] = [
+const RPCS: [Rpc; 17] = [
     rpc("Adjudicate", Right::Submit, Charge::Call),
     rpc("AdjudicateStream", Right::Submit, Charge::Stream),
     rpc("AdjudicateBatch", Right::Submit, Charge::Call),
@@ -38,6 +38,11 @@ const RPCS: [Rpc; 12] = [
     rpc("Reload", Right::Admin, Charge::Call),
     rpc("JournalTail", Right::Audit, Charge::Stream),
     rpc("JournalVerify", Right::Audit, Charge::Call),
+    rpc("Checkpoint", Right::Audit, Charge::Call),
+    rpc("Prove", Right::Audit, Charge::Call),
+    rpc("ProveConsistency", Right::Audit, Charge::Call),
+    rpc("Witness", Right::Admin, Charge::Call),
+    rpc("RotateKey", Right::Admin, Charge::Call),
     rpc("SessionList", Right::Observe, Charge::Call),
     rpc("SessionGet", Right::Observe, Charge::Call),
     rpc("Status", Right::Observe, Charge::Call),

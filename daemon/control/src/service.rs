@@ -16,6 +16,7 @@ use crate::{
     conn::Peer,
     desk::Desk,
     gate::Caller,
+    notary,
     port::{Change, Evidence, Manifest, Office},
     question::Question,
     stream::{BURST_CALLS_MAX, TAIL_ROWS, Tail, answer_stream},
@@ -225,6 +226,53 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
             bad_seq,
             problem,
         }))
+    }
+
+    async fn checkpoint(
+        &self,
+        request: Request<v1::CheckpointRequest>,
+    ) -> Result<Response<v1::CheckpointResponse>, Status> {
+        caller(&request)?;
+        let answer = notary::checkpoint(&self.desk.evidence, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn prove(
+        &self,
+        request: Request<v1::ProveRequest>,
+    ) -> Result<Response<v1::ProveResponse>, Status> {
+        caller(&request)?;
+        let answer = notary::prove(&self.desk.evidence, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn prove_consistency(
+        &self,
+        request: Request<v1::ProveConsistencyRequest>,
+    ) -> Result<Response<v1::ProveConsistencyResponse>, Status> {
+        caller(&request)?;
+        let answer = notary::prove_consistency(&self.desk.evidence, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn witness(
+        &self,
+        request: Request<v1::WitnessRequest>,
+    ) -> Result<Response<v1::WitnessResponse>, Status> {
+        let who = caller(&request)?;
+        let evidence = &self.desk.evidence;
+        let answer = notary::witness(evidence, &who.peer.name, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<v1::RotateKeyRequest>,
+    ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        let who = caller(&request)?;
+        let evidence = &self.desk.evidence;
+        let answer = notary::rotate_key(evidence, &who.peer.name, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn session_list(

@@ -16,5 +16,7 @@ pub use confine::{Confinement, Unconfined, prove_confinement};
 pub use landlock::landlock_version;
 pub use names::{group_id, user_id, user_name};
 pub use peer::{Peer, Pidfd, peer};
-pub use process::{effective_gid, effective_uid, forbid_dumps, lock_exclusive, resident_bytes};
+pub use process::{
+    effective_gid, effective_uid, forbid_dumps, host_name, lock_exclusive, resident_bytes,
+};
 pub use socket::{BindError, SOCKET_PATH_BYTES_MAX, adopt_listener, bind_listener};

@@ -8,7 +8,7 @@ use nix::{
         prctl,
         resource::{Resource, setrlimit},
     },
-    unistd::{SysconfVar, getegid, geteuid, sysconf},
+    unistd::{SysconfVar, getegid, geteuid, gethostname, sysconf},
 };
 
 /// The effective user id of this process.
@@ -21,6 +21,12 @@ pub fn effective_uid() -> u32 {
 #[must_use]
 pub fn effective_gid() -> u32 {
     getegid().as_raw()
+}
+
+/// The machine's name; empty when the kernel does not say.
+#[must_use]
+pub fn host_name() -> String {
+    gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Keeps this process's memory out of core dumps and away from debuggers of the same user: clears the

@@ -12,8 +12,8 @@ use std::{
 
 use fak_chain::Draft;
 use fak_control::{
-    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Limits, Office, Prepared,
-    ProfileInfo, Row, Unwritten, Verified,
+    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Limits, Notary, Office, Prepared,
+    ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
 };
 use fak_kernel::{Kernel, Snapshot};
 use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
@@ -76,6 +76,32 @@ impl Memory {
         drop(rows);
         self.head.send_replace(seq);
         Ok(seq)
+    }
+}
+
+/// Signs nothing: what it was asked for stands in its answers.
+impl Notary for Memory {
+    async fn checkpoint(&self, size: u64) -> Result<Signed, Refusal> {
+        Ok(Signed {
+            note: format!("checkpoint of {size}"),
+            key: "key".to_owned(),
+        })
+    }
+
+    async fn prove(&self, seq: u64, size: u64) -> Result<String, Refusal> {
+        Err(Refusal::Missing(format!("no row {seq} of {size}")))
+    }
+
+    async fn prove_growth(&self, old: u64, new: u64) -> Result<String, Refusal> {
+        Ok(format!("{old} to {new}"))
+    }
+
+    async fn witness(&self, who: &str, proof: &str, _log_key: &str) -> Result<Signed, Refusal> {
+        Err(Refusal::Conflict(format!("{proof} for {who}")))
+    }
+
+    async fn rotate_key(&self, who: &str, reason: &str) -> Result<Signed, Refusal> {
+        Err(Refusal::Unavailable(format!("{reason} by {who}")))
     }
 }
 
