@@ -39,7 +39,7 @@ mkdir -p "$units" "$prefix/share/bash-completion/completions" "$prefix/share/zsh
 "$bin/fakctl" completions zsh >"$prefix/share/zsh/site-functions/_fakctl"
 "$bin/fakctl" completions fish >"$prefix/share/fish/vendor_completions.d/fakctl.fish"
 for unit in fakd.service fakd.socket; do
-    sed "s|/usr/bin/fakd|$prefix/bin/fakd|g" "$root/systemd/user/$unit" >"$units/$unit"
+    sed -e "s|/usr/sbin/fakd|$prefix/bin/fakd|g" -e "s|/usr/bin/fakctl|$prefix/bin/fakctl|g" "$root/systemd/user/$unit" >"$units/$unit"
     chmod 0644 "$units/$unit"
 done
 echo "installed below $prefix; next: systemctl --user enable --now fakd.socket, or: $prefix/bin/fakd --user"

@@ -9,6 +9,7 @@ use fak_tidy::{
 ///
 /// Crates of floor 3 meet in `fakd` and nowhere else; all may use `telemetry`. `fak-proto` is the wire between `control`
 /// and `fakctl`. `fakctl` judges and verifies offline, and reads `fakd.toml`, with the very crates the daemon uses.
+/// `fak-xtask` is no part of what is installed: it makes the packages.
 const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-types", 0, &[]),
     ("fak-args", 0, &[]),
@@ -72,6 +73,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
             "fak-proto",
         ],
     ),
+    ("fak-xtask", 5, &["fakctl", "fak-config", "fak-telemetry"]),
 ];
 
 /// Edges between crates of one floor.
