@@ -15,7 +15,8 @@ use crate::exit::{self, Failure};
     after_help = "Without options fakd serves the whole machine: /run/fak/fakd.sock, /var/lib/fakd, /etc/fak.\n\
                   With --user it serves you alone and needs neither root nor a configuration file.\n\
                   Signals: HUP reloads the policy, TERM and INT stop in order.\n\
-                  Exit codes: 0 stopped in order, 64 usage, 70 internal, 73 socket, 74 journal, 78 configuration."
+                  Exit codes: 0 stopped in order, 64 usage, 70 internal, 73 socket, 74 journal, 78 configuration\n\
+                  or a journal of a newer format."
 )]
 pub(crate) struct Args {
     /// Serve the calling user: socket, state and policy in the XDG directories.

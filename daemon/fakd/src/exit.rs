@@ -10,7 +10,7 @@ pub(crate) const INTERNAL: u8 = 70;
 pub(crate) const CANNOT_CREATE: u8 = 73;
 /// The journal cannot be opened or written, or another fakd writes it.
 pub(crate) const JOURNAL: u8 = 74;
-/// The configuration or a policy is unsound.
+/// The configuration or a policy is unsound, or the journal is of a newer format.
 pub(crate) const CONFIG: u8 = 78;
 
 /// Why fakd ends.

@@ -27,6 +27,7 @@ use crate::{
     evidence::JournalEvidence,
     exit::{self, Failure},
     listen::{self, Listening},
+    notary::Notary,
     office::{FileOffice, First},
     restore::{self, Restored},
     watchdog,
@@ -85,7 +86,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let restored = restore::restore(&journal, &path)
             .await
             .map_err(|error| Failure::new(exit::JOURNAL, error.to_string()))?;
-        let evidence = JournalEvidence::new(journal.clone(), path.clone());
+        let journal_failed = |text: String| Failure::new(exit::JOURNAL, text);
+        let notary = Notary::open(journal.clone(), &path, &plan.config.evidence)
+            .await
+            .map_err(journal_failed)?;
+        let evidence = JournalEvidence::new(journal.clone(), path.clone(), notary);
         let (desk, image_upto) = open_desk(args, &plan, first, restored, evidence).await?;
         serve(Arc::new(desk), journal, listening, image_upto, begun).await
     });
@@ -147,8 +152,16 @@ fn open_journal(config: &Config) -> Result<(Journal, PathBuf), Failure> {
         ..Settings::new(&path)
     };
     let (journal, _) = Journal::open(settings)
-        .map_err(|error: OpenError| Failure::new(exit::JOURNAL, error.to_string()))?;
+        .map_err(|error| Failure::new(journal_code(&error), error.to_string()))?;
     Ok((journal, path))
+}
+
+/// A newer journal is no trouble with the disk: the wrong fakd was installed, and starting it again changes nothing.
+const fn journal_code(error: &OpenError) -> u8 {
+    match error {
+        OpenError::TooNew { .. } => exit::CONFIG,
+        _ => exit::JOURNAL,
+    }
 }
 
 fn runtime() -> Result<Runtime, Failure> {
@@ -187,6 +200,8 @@ async fn open_desk(
     rows.extend(kernel.install(now(), &snapshot));
     let failed = |error| Failure::new(exit::JOURNAL, format!("{error}"));
     evidence.journal.append_all(rows).await.map_err(failed)?;
+    let recorded = evidence.notary.record_key().await;
+    recorded.map_err(|text| Failure::new(exit::JOURNAL, text))?;
     let config = &plan.config;
     let about = About {
         version: env!("CARGO_PKG_VERSION"),
