@@ -3,13 +3,17 @@
 use std::{future::Future, path::PathBuf, time::Duration};
 
 use fak_chain::Draft;
-use fak_control::{Evidence, Health, Row, Unwritten, Verified};
+use fak_control::{
+    Evidence, Health, Notary as NotaryPort, Refusal, Row, Signed, Unwritten, Verified,
+};
 use fak_journal::{AppendError, Journal, Reader};
 use tokio::{
     sync::{Semaphore, watch},
     task::spawn_blocking,
     time::timeout,
 };
+
+use crate::notary::Notary;
 
 /// How long a verdict waits for its row. LIMIT: then it is a refusal.
 const APPEND_WAIT: Duration = Duration::from_secs(5);
@@ -21,15 +25,17 @@ const ROWS_MAX: usize = 1024;
 pub(crate) struct JournalEvidence {
     pub(crate) journal: Journal,
     pub(crate) path: PathBuf,
+    pub(crate) notary: Notary,
     /// One verification at a time: it reads the whole file.
     verifying: Semaphore,
 }
 
 impl JournalEvidence {
-    pub(crate) fn new(journal: Journal, path: PathBuf) -> Self {
+    pub(crate) fn new(journal: Journal, path: PathBuf, notary: Notary) -> Self {
         Self {
             journal,
             path,
+            notary,
             verifying: Semaphore::new(1),
         }
     }
@@ -50,6 +56,28 @@ async fn in_time<T>(append: impl Future<Output = Result<T, AppendError>>) -> Res
                 why: why.to_owned(),
             })
         }
+    }
+}
+
+impl NotaryPort for JournalEvidence {
+    async fn checkpoint(&self, size: u64) -> Result<Signed, Refusal> {
+        self.notary.checkpoint(size).await
+    }
+
+    async fn prove(&self, seq: u64, size: u64) -> Result<String, Refusal> {
+        self.notary.prove(seq, size).await
+    }
+
+    async fn prove_growth(&self, old: u64, new: u64) -> Result<String, Refusal> {
+        self.notary.prove_growth(old, new).await
+    }
+
+    async fn witness(&self, who: &str, proof: &str, log_key: &str) -> Result<Signed, Refusal> {
+        self.notary.witness(who, proof, log_key).await
+    }
+
+    async fn rotate_key(&self, who: &str, reason: &str) -> Result<Signed, Refusal> {
+        self.notary.rotate(who, reason).await
     }
 }
 

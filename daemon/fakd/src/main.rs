@@ -10,7 +10,9 @@
 mod args;
 mod evidence;
 mod exit;
+mod keys;
 mod listen;
+mod notary;
 mod office;
 mod profiles;
 mod restore;

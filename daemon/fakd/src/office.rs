@@ -1,6 +1,6 @@
 //! The daemon's own doings: building a new policy, and telling what is in force.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use fak_config::Config;
@@ -67,6 +67,13 @@ impl FileOffice {
             args,
             in_force: Arc::new(ArcSwap::from_pointee(in_force)),
         }
+    }
+
+    /// How often new rows are to be signed; `None`: only when asked.
+    pub(crate) fn checkpoint_every(&self) -> Option<Duration> {
+        let minutes = self.in_force.load().config.evidence.checkpoint_minutes;
+        let seconds = u64::try_from(minutes).ok()?.checked_mul(60)?;
+        (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
     fn reload(&self, generation: u64) -> Result<Prepared, Vec<Diagnostic>> {

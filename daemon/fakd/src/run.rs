@@ -270,6 +270,7 @@ async fn serve(
     let mut ticks = interval(HOUSEKEEPING);
     let mut image_upto = image_upto;
     let mut was_sound = true;
+    let mut signed_at = Instant::now();
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
@@ -278,6 +279,7 @@ async fn serve(
             _ = ticks.tick() => {
                 was_sound = tell_health(&journal, was_sound);
                 image_upto = restore::refresh(&journal, &desk.evidence.path, image_upto).await;
+                signed_at = sign_when_due(&desk, signed_at).await;
             }
             ended = &mut serving => {
                 let text = format!("{ended:?}");
@@ -319,6 +321,17 @@ async fn reload(desk: &DeskHere) {
         )
     };
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+/// Signs a checkpoint when it is time for one; yields when the last look was.
+async fn sign_when_due(desk: &DeskHere, signed_at: Instant) -> Instant {
+    match desk.office.checkpoint_every() {
+        Some(every) if signed_at.elapsed() >= every => {
+            desk.evidence.notary.keep_up().await;
+            Instant::now()
+        }
+        _ => signed_at,
+    }
 }
 
 /// Logs when the journal's state changes.
@@ -376,6 +389,8 @@ async fn close(desk: &DeskHere, journal: &Journal) -> Result<(), Failure> {
     let head = *journal.subscribe().borrow();
     let image = desk.with_kernel(|kernel| restore::image(kernel, head));
     let written = journal.append_with(vec![stop], vec![image]).await;
+    // Over the last row of all but its own.
+    desk.evidence.notary.keep_up().await;
     let closed = journal.close().await;
     if let Err(error) = written.map(drop).and(closed) {
         Notice::of(Event::JournalFailed)
