@@ -10,8 +10,10 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
+
+use crate::sparing::Sparing;
 
 /// Bounds on what peers may hold.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +33,6 @@ pub struct Limits {
 /// Connections over a user's bound that are kept open just long enough to be told so. LIMIT: beyond
 /// these a connection is closed without a word.
 const EXCESS_CONNECTIONS: usize = 8;
-
-/// Refused RPCs of one user that are journaled at once. LIMIT: beyond these they are counted into the
-/// next one's row.
-const REFUSALS_BURST: u64 = 10;
-
-/// How often one more refused RPC may be journaled.
-const REFUSAL_EVERY: Duration = Duration::from_secs(1);
 
 /// Locks a mutex of plain counters, which stay sound whatever panicked while holding it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -62,7 +57,7 @@ pub(crate) struct Account {
     connections: AtomicUsize,
     calls: AtomicUsize,
     streams: AtomicUsize,
-    refusals: Mutex<Refusals>,
+    refusals: Sparing,
 }
 
 /// What a claim is charged to.
@@ -86,13 +81,6 @@ pub(crate) struct Seat {
     /// The user is over its bound: the connection stays only to be told so.
     pub(crate) excess: bool,
     open: Arc<AtomicUsize>,
-}
-
-#[derive(Debug)]
-struct Refusals {
-    left: u64,
-    since: Instant,
-    untold: u64,
 }
 
 impl Accounts {
@@ -148,11 +136,7 @@ impl Account {
             connections: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
-            refusals: Mutex::new(Refusals {
-                left: REFUSALS_BURST,
-                since: Instant::now(),
-                untold: 0,
-            }),
+            refusals: Sparing::new(),
         }
     }
 
@@ -178,17 +162,7 @@ impl Account {
 
     /// Whether one more refused RPC may be journaled now; then how many the row stands for.
     pub(crate) fn tell_refusal(&self, now: Instant) -> Option<u64> {
-        let mut refusals = lock(&self.refusals);
-        let passed = now.saturating_duration_since(refusals.since);
-        let earned =
-            u64::try_from(passed.as_micros() / REFUSAL_EVERY.as_micros()).unwrap_or(u64::MAX);
-        if earned > 0 {
-            refusals.left = refusals.left.saturating_add(earned).min(REFUSALS_BURST);
-            refusals.since = now;
-        }
-        refusals.untold += 1;
-        refusals.left = refusals.left.checked_sub(1)?;
-        Some(std::mem::take(&mut refusals.untold))
+        self.refusals.tell(now)
     }
 }
 
@@ -279,16 +253,5 @@ mod tests {
         seat.account.claim(Charge::Call).expect("room again");
         drop(stream);
         assert_eq!(accounts.busy(), 0, "a stop waits for nobody");
-    }
-
-    #[test]
-    fn a_flood_of_refusals_becomes_few_rows_that_count_all() {
-        let account = Account::new(LIMITS, Arc::default());
-        let start = Instant::now();
-        let told: Vec<_> = (0..100)
-            .filter_map(|_| account.tell_refusal(start))
-            .collect();
-        assert_eq!(told, vec![1; 10]);
-        assert_eq!(account.tell_refusal(start + REFUSAL_EVERY), Some(91));
     }
 }

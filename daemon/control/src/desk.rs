@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use fak_chain::Draft;
-use fak_kernel::{Decision, Kernel, Snapshot, Timestamp};
+use fak_kernel::{BY_EMERGENCY, Decision, Kernel, Snapshot, Timestamp};
 use fak_policy::{Diagnostic, World};
 use fak_proto::v1;
 use fak_telemetry::{Event, Notice};
@@ -22,6 +22,7 @@ use crate::{
     account::{Accounts, Limits, lock},
     conn::Peer,
     door::Door,
+    emergency::Glass,
     gate::Porter,
     memo::Memo,
     port::{Change, Changed, Evidence, Office, Prepared, Unwritten},
@@ -54,8 +55,9 @@ pub struct Desk<E, O> {
     kernel: Mutex<Kernel>,
     recent_refusals: Mutex<VecDeque<u64>>,
     draining: watch::Sender<bool>,
+    pub(crate) glass: Glass,
     /// Held while a change is made.
-    changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: tokio::sync::Mutex<()>,
     judged: AtomicU64,
     started: Instant,
 }
@@ -92,6 +94,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             limits,
             world,
             snapshot: ArcSwap::new(snapshot),
+            glass: Glass::of(&kernel, now()),
             kernel: Mutex::new(kernel),
             recent_refusals: Mutex::default(),
             draining: watch::Sender::new(false),
@@ -310,7 +313,10 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let call = question.call();
         let snapshot = self.snapshot.load();
         let now = now();
-        let shed = self.with_kernel(|kernel| kernel.precheck(now, who, &call, &snapshot));
+        let shed = self.with_kernel(|kernel| {
+            self.glass.mind(kernel);
+            kernel.precheck(now, who, &call, &snapshot)
+        });
         let judgement = match shed {
             Some(verdict) => snapshot.shed(who, &call, verdict),
             None => snapshot.judge(who, &call, &Memo::new(&*self.world)),
@@ -329,7 +335,9 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         seq: u64,
         generation: u64,
     ) -> v1::AdjudicateResponse {
-        if !verdict.kind.admits() {
+        if &*verdict.by == BY_EMERGENCY {
+            self.note_use(&question, verdict, seq);
+        } else if !verdict.kind.admits() {
             self.note_refusal(&question, verdict, seq, generation);
         }
         let repaired_args = if verdict.kind == VerdictKind::Transform {

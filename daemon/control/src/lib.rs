@@ -18,6 +18,7 @@ mod acl;
 mod conn;
 mod desk;
 mod door;
+mod emergency;
 mod gate;
 mod memo;
 mod notary;
@@ -25,6 +26,7 @@ mod port;
 mod question;
 mod rpc;
 mod service;
+mod sparing;
 mod stream;
 mod wire;
 

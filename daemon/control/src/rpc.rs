@@ -10,6 +10,8 @@ pub(crate) struct Rpc {
     pub(crate) name: &'static str,
     pub(crate) right: Right,
     pub(crate) charge: Charge,
+    /// Answered at the administrators' door only, even to the daemon's own user.
+    at_admins_door: bool,
 }
 
 const fn rpc(name: &'static str, right: Right, charge: Charge) -> Rpc {
@@ -17,18 +19,27 @@ const fn rpc(name: &'static str, right: Right, charge: Charge) -> Rpc {
         name,
         right,
         charge,
+        at_admins_door: false,
+    }
+}
+
+const fn at_admins_door(rpc: Rpc) -> Rpc {
+    Rpc {
+        at_admins_door: true,
+        ..rpc
     }
 }
 
 impl Rpc {
     /// Whether somebody with these rights, at this door, may call it.
-    pub(crate) fn passes(self, _door: Door, rights: Rights) -> bool {
-        rights.has(self.right)
+    pub(crate) fn passes(self, door: Door, rights: Rights) -> bool {
+        let is_admins = matches!(door, Door::Any | Door::Admin);
+        rights.has(self.right) && (is_admins || !self.at_admins_door)
     }
 }
 
 /// Every RPC there is. What is not here is refused.
-const RPCS: [Rpc; 17] = [
+const RPCS: [Rpc; 19] = [
     rpc("Adjudicate", Right::Submit, Charge::Call),
     rpc("AdjudicateStream", Right::Submit, Charge::Stream),
     rpc("AdjudicateBatch", Right::Submit, Charge::Call),
@@ -43,6 +54,8 @@ const RPCS: [Rpc; 17] = [
     rpc("ProveConsistency", Right::Audit, Charge::Call),
     rpc("Witness", Right::Admin, Charge::Call),
     rpc("RotateKey", Right::Admin, Charge::Call),
+    at_admins_door(rpc("EmergencyDisable", Right::Admin, Charge::Call)),
+    at_admins_door(rpc("EmergencyEnable", Right::Admin, Charge::Call)),
     rpc("SessionList", Right::Observe, Charge::Call),
     rpc("SessionGet", Right::Observe, Charge::Call),
     rpc("Status", Right::Observe, Charge::Call),

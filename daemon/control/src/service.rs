@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::{
     conn::Peer,
     desk::Desk,
+    emergency,
     gate::Caller,
     notary,
     port::{Change, Evidence, Manifest, Office},
@@ -275,6 +276,24 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
         Ok(Response::new(answer))
     }
 
+    async fn emergency_disable(
+        &self,
+        request: Request<v1::EmergencyDisableRequest>,
+    ) -> Result<Response<v1::EmergencyDisableResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.disable(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn emergency_enable(
+        &self,
+        request: Request<v1::EmergencyEnableRequest>,
+    ) -> Result<Response<v1::EmergencyEnableResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.enable(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
     async fn session_list(
         &self,
         request: Request<v1::SessionListRequest>,
@@ -352,6 +371,7 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
             recent_refusals,
             you: you(&caller.peer),
             role: caller.rights.as_str().to_owned(),
+            emergency: self.desk.emergency().as_ref().map(emergency::told),
         }))
     }
 }

@@ -64,6 +64,12 @@ events! {
     JournalRewritten => "JOURNAL_REWRITTEN", Error, "fe9025653a82400883e8f95119311247";
     /// The kernel cannot confine what fakd runs, and the configuration accepts that.
     Degraded => "DEGRADED", Warn, "64fcc641dd824a1eb51c56b2386b8bf9";
+    /// An emergency began: refusals are admitted.
+    EmergencyBegan => "EMERGENCY_BEGAN", Warn, "670153f1269841ed9395f6d701f5ee73";
+    /// An emergency is over: refusals are refused again.
+    EmergencyEnded => "EMERGENCY_ENDED", Warn, "6f9063c3c08f428d888379d1b014d4c6";
+    /// An emergency admitted what was refused.
+    EmergencyUsed => "EMERGENCY_USED", Warn, "2cb1a83acd59481380dafa416d616cae";
     /// Log lines were dropped because the queue was full.
     LinesDropped => "LINES_DROPPED", Warn, "1732755e246a4ee08b0717022fc5de2c";
     /// Something that cannot happen happened.

@@ -1,6 +1,7 @@
 //! The service on a real socket, asked by a real client.
 
 mod doors;
+mod emergency;
 mod judging;
 mod peers;
 mod support;
