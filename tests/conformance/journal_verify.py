@@ -18,7 +18,7 @@ import urllib.parse
 
 DOMAIN = b"fak-journal/v1\n"
 APPLICATION_ID = 0x66616B4A
-FORMAT = 1
+FORMATS = (1, 2)
 NUMBER_MAX = 2**53 - 1
 TEXT_BYTES_MAX = 1024
 
@@ -88,8 +88,8 @@ def rows_of_database(path):
     conn.execute("PRAGMA cell_size_check = ON")
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     (version,) = conn.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID or version != FORMAT:
-        raise Bad(f"not a journal of format {FORMAT}")
+    if application != APPLICATION_ID or version not in FORMATS:
+        raise Bad(f"not a journal of the formats {FORMATS}")
     query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'records'"
     if not conn.execute(query).fetchone():
         raise Bad("no table of records")

@@ -58,6 +58,24 @@ pub enum Problem {
     },
     /// Where the rows are kept, the row cannot be read; in the store's words.
     Unreadable(String),
+    /// The rows up to here are right, and the Merkle tree over them has another root than the one that
+    /// was kept elsewhere for this many rows: the journal was rewritten.
+    RootForked {
+        /// The root of these rows.
+        found: Digest,
+        /// The root that was kept elsewhere.
+        kept: Digest,
+    },
+    /// The rows up to here are right, and what is stored of the Merkle tree over them is not: derived
+    /// data, which proves nothing and can be computed again.
+    Tile {
+        /// The tile's level.
+        level: u8,
+        /// Its place there.
+        index: u64,
+        /// How it differs.
+        why: &'static str,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -87,6 +105,16 @@ impl fmt::Display for Fault {
                 "it existed when the head was kept elsewhere, and now the journal ends at row {last}"
             ),
             Problem::Unreadable(words) => write!(f, "it cannot be read: {words}"),
+            Problem::RootForked { found, kept } => write!(
+                f,
+                "the Merkle tree of the rows up to it has the root {found}, not the one that was kept \
+                 elsewhere ({kept}): the journal was rewritten"
+            ),
+            Problem::Tile { level, index, why } => write!(
+                f,
+                "the stored tile {level}/{index} of the Merkle tree, which ends with this row, {why}: it is \
+                 derived data, the rows themselves are right"
+            ),
         }
     }
 }

@@ -255,6 +255,27 @@ pub enum ReadError {
     /// The storage refused.
     #[error(transparent)]
     Storage(#[from] Trouble),
+    /// A row or a tree that is not there yet, or is not part of what was asked about.
+    #[error(
+        "the journal {} was asked about row {asked} of {rows}: name a row, or a size of its tree, that is \
+         not beyond that", path.display()
+    )]
+    Beyond {
+        /// The journal.
+        path: PathBuf,
+        /// The row, or the size of the tree.
+        asked: u64,
+        /// How many rows there are.
+        rows: u64,
+    },
+    /// A copy was not made. There is nothing at its path that was not there before.
+    #[error("the copy {} cannot be made: {why}", path.display())]
+    Copy {
+        /// Where the copy was to be.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
     /// Where the rows were to be written, writing failed.
     #[error("the rows cannot be written out: {0}")]
     Output(String),

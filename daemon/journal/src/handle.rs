@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use crate::{
     error::{AppendError, OpenError},
     lock::Lock,
-    queue::{Job, Message, Reply},
+    queue::{Job, Message, Read, Reply},
     store::Store,
     writer::Writer,
 };
@@ -183,8 +183,9 @@ impl Journal {
     /// else, its last rows do not verify, or the storage refuses.
     pub fn open(settings: Settings) -> Result<(Self, Opened), OpenError> {
         let lock = Lock::take(&settings.path)?;
-        let store = Store::open(&settings.path)?;
-        let head = store.verified_head()?;
+        let mut store = Store::open(&settings.path)?;
+        let end = store.verified_end()?;
+        let head = end.head;
         let gaps = store.gaps()?;
         let (inbox, messages) = mpsc::channel();
         let shared = Arc::new(Shared {
@@ -202,7 +203,7 @@ impl Journal {
             thread: Mutex::new(None),
             settings,
         });
-        let writer = Writer::new(store, lock, head, Arc::clone(&shared), messages);
+        let writer = Writer::new(store, lock, end, Arc::clone(&shared), messages);
         let thread = writer.start()?;
         *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok((
@@ -324,10 +325,19 @@ impl Journal {
     /// # Errors
     /// [`AppendError`] when the storage refuses or the journal is closed.
     pub async fn state(&self, key: &str) -> Result<Option<StateValue>, AppendError> {
-        let room = self.room(1).await?;
         let (sender, answer) = oneshot::channel();
-        let ask = Message::ReadState(key.to_owned(), sender, room);
-        self.inbox.send(ask).map_err(|_| AppendError::Closed)?;
+        self.ask(Read::State(key.to_owned(), sender)).await?;
+        answer.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// The size and the root of the Merkle tree over the rows on disk, after everything queued before it
+    /// is written. The size is the number of the last row.
+    ///
+    /// # Errors
+    /// [`AppendError`] when the storage refuses or the journal is closed.
+    pub async fn tree(&self) -> Result<(u64, Digest), AppendError> {
+        let (sender, answer) = oneshot::channel();
+        self.ask(Read::Tree(sender)).await?;
         answer.await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -388,6 +398,13 @@ impl Journal {
             }
             _ => Ok(room),
         }
+    }
+
+    async fn ask(&self, question: Read) -> Result<(), AppendError> {
+        let room = self.room(1).await?;
+        self.inbox
+            .send(Message::Read(question, room))
+            .map_err(|_| AppendError::Closed)
     }
 
     fn send(&self, job: Job) -> Result<(), AppendError> {

@@ -1,6 +1,7 @@
 //! What waits for the writer.
 
 use fak_chain::Draft;
+use fak_types::Digest;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
@@ -13,16 +14,24 @@ use crate::{
 pub(crate) enum Message {
     /// Rows to write.
     Job(Job),
-    /// A cached value to read, after everything queued before it is written.
-    ReadState(
-        String,
-        oneshot::Sender<Result<Option<StateValue>, AppendError>>,
-        OwnedSemaphorePermit,
-    ),
+    /// A question, answered after everything queued before it is written.
+    Read(Read, OwnedSemaphorePermit),
     /// Records were dropped and nothing else may come along to have it noted.
     Wake,
     /// Write what is queued, then close the file.
     Close(oneshot::Sender<Result<(), AppendError>>),
+}
+
+/// A question to the writer, and who asks.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// A cached value.
+    State(
+        String,
+        oneshot::Sender<Result<Option<StateValue>, AppendError>>,
+    ),
+    /// The size and the root of the tree over the rows on disk.
+    Tree(oneshot::Sender<Result<(u64, Digest), AppendError>>),
 }
 
 /// Rows and cached values that are written together or not at all.

@@ -5,19 +5,25 @@
 //! want to make; of a file that was cut short it reads what is left. Rows are fetched in short transactions, so that the longest export does not hold back
 //! the daemon's checkpoints.
 
+mod backup;
+mod tree;
+mod verify;
+
 use std::{
-    cell::Cell,
     fs,
     io::{self, Write},
     ops::ControlFlow,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
-use fak_chain::{DecodeError, Fault, Head, Problem, Record, Verifier, decode};
+pub use backup::Copied;
+use fak_chain::{DecodeError, Fault, Head, Problem, Record, RecordKind, decode};
 use fak_types::Digest;
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, params, types::ValueRef};
+
+pub use tree::TreeSource;
+pub use verify::{Report, verify};
 
 use crate::{
     error::{ReadError, Trouble},
@@ -56,48 +62,14 @@ impl Row {
     }
 }
 
-/// What a verification found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// How many rows are good, counted from the first.
-    pub rows: u64,
-    /// The last good row.
-    pub head: Head,
-    /// The first bad row; `None` when the journal is sound.
-    pub fault: Option<Fault>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl Report {
-    /// Whether every row is good.
-    #[must_use]
-    pub const fn is_sound(&self) -> bool {
-        self.fault.is_none()
-    }
-
-    /// How many rows were verified in a second.
-    #[must_use]
-    pub fn rows_per_second(&self) -> u64 {
-        let micros = self.took.as_micros().max(1);
-        u64::try_from(u128::from(self.rows) * 1_000_000 / micros).unwrap_or(u64::MAX)
-    }
-}
-
-/// Verifies the journal at `path`, the live file or a copy.
-///
-/// # Errors
-/// [`ReadError`] when there is no journal there or it cannot be opened. A bad row is no error: it is in
-/// the report.
-pub fn verify(path: impl AsRef<Path>) -> Result<Report, ReadError> {
-    Reader::open(path)?.verify(None)
-}
-
 /// A journal that is open for reading.
 #[derive(Debug)]
 pub struct Reader {
     conn: Connection,
     path: PathBuf,
+    /// Whether the file keeps tiles of the tree.
+    has_tiles: bool,
+    learned: tree::Learned,
 }
 
 /// A row where the database holds it.
@@ -136,8 +108,11 @@ impl Reader {
         let (conn, kind) = Self::connect(path)?;
         match kind {
             FileKind::Journal(_) => Ok(Self {
+                // Where this cannot be read the tiles cannot either, and the bodies stand for them.
+                has_tiles: schema::has_tiles(&conn).unwrap_or(false),
                 conn,
                 path: path.into(),
+                learned: tree::Learned::default(),
             }),
             FileKind::TooNew(found) => Err(ReadError::TooNew {
                 path: path.into(),
@@ -267,53 +242,45 @@ impl Reader {
         Ok(rows)
     }
 
-    /// Verifies every row that is on disk when it begins, and that `kept`, a head that was kept
-    /// elsewhere, is among them.
+    /// The last rows of these kinds, and of this principal when one is named, newest first: at most
+    /// `limit`, among the last `rows_looked_at_max`. No kinds stand for every kind.
+    ///
+    /// For screens that show a state: a row that is not a record is passed over here, and named by
+    /// [`Reader::verify`].
     ///
     /// # Errors
-    /// [`ReadError`] when the storage refuses. A bad row, a page that cannot be read included, is no
-    /// error: it is in the report.
-    pub fn verify(&self, kept: Option<Head>) -> Result<Report, ReadError> {
-        let begun = Instant::now();
-        let mut verifier = Verifier::new();
-        if let Some(kept) = kept {
-            verifier = verifier.expecting(kept);
-        }
-        let fault = Cell::new(None);
-        let walked = self.walk(i64::MIN, self.last_seq(), &mut |raw| {
-            // A sound table is in order, so a smaller number stands where the expected row was.
-            let judged = match u64::try_from(raw.seq) {
-                Ok(seq) if seq >= verifier.expected() => verifier.feed(seq, raw.body, raw.hash),
-                _ => {
-                    Err(verifier.unreadable(format!("a row numbered {} is in its place", raw.seq)))
-                }
-            };
-            match judged {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(found) => {
-                    fault.set(Some(found));
-                    ControlFlow::Break(())
+    /// [`ReadError`] when the storage refuses.
+    pub fn last_matching(
+        &self,
+        kinds: &[RecordKind],
+        who: Option<&str>,
+        limit: usize,
+        rows_looked_at_max: usize,
+    ) -> Result<Vec<Row>, ReadError> {
+        let wanted = |record: &Record| {
+            (kinds.is_empty() || kinds.contains(&record.kind))
+                && who.is_none_or(|who| record.who == who)
+        };
+        let fetch = || {
+            let mut found = Vec::new();
+            let mut select = self
+                .conn
+                .prepare_cached("SELECT seq, body, hash FROM records ORDER BY seq DESC LIMIT ?1")?;
+            let mut rows = select.query([count(rows_looked_at_max)])?;
+            while found.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let raw = raw(row)?;
+                if decode(raw.body).is_ok_and(|record| wanted(&record)) {
+                    found.push(self.own(&raw));
                 }
             }
-        });
-        let fault = match (walked, fault.into_inner()) {
-            (_, Some(fault)) => Some(fault),
-            (Err(error), None) => match Trouble::sqlite(&self.path, &error) {
-                Trouble {
-                    kind: crate::TroubleKind::Damaged,
-                    detail,
-                    ..
-                } => Some(verifier.unreadable(detail)),
-                trouble => return Err(trouble.into()),
-            },
-            (Ok(()), None) => verifier.finish().err(),
+            Ok(found)
         };
-        Ok(Report {
-            rows: verifier.rows(),
-            head: verifier.head(),
-            fault,
-            took: begun.elapsed(),
-        })
+        fetch()
+            .map_err(|error: rusqlite::Error| self.storage(&error))?
+            .into_iter()
+            .collect()
     }
 
     /// Has SQLite check the whole file, indices included; yields its complaints, none for a sound file.

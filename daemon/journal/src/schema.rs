@@ -4,23 +4,32 @@
 //! forward, one migration each; a file of a later format is refused and left as it is. A new key or kind
 //! of record is a new format too, so that an older reader says "newer" and never "tampered".
 
+use fak_chain::Fault;
 use rusqlite::{Connection, OptionalExtension};
+
+use crate::tiles;
 
 /// `fakJ`, big-endian, in the database header.
 pub(crate) const APPLICATION_ID: i32 = 0x6661_6b4a;
 
 /// The newest format this build knows.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+
+/// The first format that keeps tiles of the Merkle tree.
+pub(crate) const FORMAT_WITH_TILES: u32 = 2;
 
 /// `MIGRATIONS[n]` takes a file from format `n` to `n + 1`.
-const MIGRATIONS: [&[&str]; FORMAT as usize] = [&[
-    RECORDS,
-    RECORDS_TRACE,
-    RECORDS_GAP,
-    RECORDS_KEEP,
-    RECORDS_STAY,
-    KERNEL_STATE,
-]];
+const MIGRATIONS: [&[&str]; FORMAT as usize] = [
+    &[
+        RECORDS,
+        RECORDS_TRACE,
+        RECORDS_GAP,
+        RECORDS_KEEP,
+        RECORDS_STAY,
+        KERNEL_STATE,
+    ],
+    &[TREE_TILES],
+];
 
 /// INVARIANT: readers compare this text with the file's, so it changes only with a migration.
 const RECORDS: &str = "\
@@ -53,6 +62,17 @@ CREATE TABLE kernel_state (
   key TEXT PRIMARY KEY,
   value BLOB NOT NULL,
   seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID";
+
+// Complete tiles of the Merkle tree over the bodies, written by the transaction that completes them; the
+// incomplete one at the end of each level is computed from the tiles below it and the last rows.
+const TREE_TILES: &str = "\
+CREATE TABLE tree_tiles (
+  level INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  hashes BLOB NOT NULL CHECK (length(hashes) = 8192),
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  PRIMARY KEY (level, idx)
 ) STRICT, WITHOUT ROWID";
 
 /// What a file is.
@@ -97,18 +117,36 @@ pub(crate) fn kind_of(conn: &Connection) -> rusqlite::Result<FileKind> {
     }
 }
 
-/// Brings a blank file or a journal of an earlier format to [`FORMAT`].
-pub(crate) fn migrate(conn: &mut Connection, from: u32) -> rusqlite::Result<()> {
+/// Whether the file keeps tiles of the tree in the table this build knows.
+pub(crate) fn has_tiles(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql: Option<String> = conn
+        .query_row(
+            "SELECT sql FROM sqlite_schema WHERE name = 'tree_tiles' AND type = 'table'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(sql.is_some_and(|sql| sql == TREE_TILES))
+}
+
+/// Brings a blank file or a journal of an earlier format to [`FORMAT`]; yields the fault that stands in
+/// the way when its rows cannot be carried over. Each format is one transaction.
+pub(crate) fn migrate(conn: &mut Connection, from: u32) -> rusqlite::Result<Result<(), Fault>> {
     for (format, steps) in (from + 1..).zip(MIGRATIONS.iter().skip(from as usize)) {
         let change = conn.transaction()?;
         for step in *steps {
             change.execute_batch(step)?;
         }
+        if format == FORMAT_WITH_TILES
+            && let Err(fault) = tiles::fill(&change)?
+        {
+            return Ok(Err(fault));
+        }
         change.pragma_update(None, "application_id", APPLICATION_ID)?;
         change.pragma_update(None, "user_version", format)?;
         change.commit()?;
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// Whether a file of [`FORMAT`] has exactly the tables, indices and triggers of that format. Anything

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use fak_chain::{Fault, Head, Problem, Verifier, encode_into, link};
+use fak_chain::{Fault, Head, Problem, Tree, Verifier, encode_into, leaf, link};
 use fak_types::Digest;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig,
@@ -20,6 +20,7 @@ use crate::{
     handle::{Receipt, StatePut, StateValue},
     queue::Job,
     schema::{self, FORMAT, FileKind},
+    tiles,
 };
 
 /// Rows at the end of the file that are verified before anything is appended to them. LIMIT: opening
@@ -44,6 +45,13 @@ const SELECT_STATE: &str = "SELECT value, seq FROM kernel_state WHERE key = ?1";
 const INSERT: &str = "INSERT INTO records (seq, body, hash) VALUES (?1, ?2, ?3)";
 const PUT_STATE: &str = "INSERT INTO kernel_state (key, value, seq) VALUES (?1, ?2, ?3) \
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, seq = excluded.seq";
+
+/// Where a journal ends: its last row, and the tree over all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) head: Head,
+    pub(crate) tree: Tree,
+}
 
 /// An open journal file.
 #[derive(Debug)]
@@ -101,7 +109,12 @@ impl Store {
             }
         };
         make_durable(&conn).map_err(storage)?;
-        schema::migrate(&mut conn, format).map_err(storage)?;
+        schema::migrate(&mut conn, format)
+            .map_err(storage)?
+            .map_err(|fault| OpenError::Unsound {
+                path: path.into(),
+                fault,
+            })?;
         if !schema::is_exact(&conn).map_err(storage)? {
             let why = "it has tables, indices or triggers no journal has";
             return Err(OpenError::NotAJournal {
@@ -117,8 +130,20 @@ impl Store {
         })
     }
 
-    /// Verifies the last rows and yields the head.
-    pub(crate) fn verified_head(&self) -> Result<Head, OpenError> {
+    /// Verifies the last rows and yields where the file ends.
+    pub(crate) fn verified_end(&mut self) -> Result<End, OpenError> {
+        let head = self.verified_head()?;
+        let path = self.path.clone();
+        let tree = self
+            .tree(head)
+            .map_err(|error| Trouble::sqlite(&path, &error))?;
+        match tree {
+            Ok(tree) => Ok(End { head, tree }),
+            Err(fault) => Err(OpenError::Unsound { path, fault }),
+        }
+    }
+
+    fn verified_head(&self) -> Result<Head, OpenError> {
         let storage =
             |error: rusqlite::Error| OpenError::Storage(Trouble::sqlite(&self.path, &error));
         let Some(head) = self.head().map_err(storage)? else {
@@ -142,11 +167,37 @@ impl Store {
             })
     }
 
-    /// Finds the head after a failure, when it is not known whether the last commit reached the disk.
+    /// Finds the end after a failure, when it is not known whether the last commit reached the disk.
     ///
     /// Rows after `acknowledged` are taken over when they are this chain's: a commit that was reported
     /// as failed may have happened.
-    pub(crate) fn head_after(&self, acknowledged: Head) -> Result<Head, AppendError> {
+    pub(crate) fn end_after(&mut self, acknowledged: Head) -> Result<End, AppendError> {
+        let head = self.head_after(acknowledged)?;
+        match self.tree(head) {
+            Ok(Ok(tree)) => Ok(End { head, tree }),
+            Ok(Err(fault)) => Err(AppendError::Rewritten {
+                path: self.path.clone(),
+                fault,
+            }),
+            Err(error) => Err(self.trouble(&error)),
+        }
+    }
+
+    /// The tree over the rows up to `head`. Tiles that do not fit them are computed again from all rows.
+    fn tree(&mut self, head: Head) -> rusqlite::Result<Result<Tree, Fault>> {
+        if let Some(tree) = tiles::tree(&self.conn, head.seq)? {
+            return Ok(Ok(tree));
+        }
+        let change = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        match tiles::fill(&change)? {
+            Ok(tree) => change.commit().map(|()| Ok(tree)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    fn head_after(&self, acknowledged: Head) -> Result<Head, AppendError> {
         let rewritten = |fault| AppendError::Rewritten {
             path: self.path.clone(),
             fault,
@@ -188,14 +239,20 @@ impl Store {
         }
     }
 
-    /// Writes the jobs in one transaction. On success every row is on disk, in order after `head`.
-    pub(crate) fn commit(&mut self, head: Head, jobs: &[Job]) -> Result<Vec<Receipt>, Trouble> {
+    /// Writes the jobs in one transaction. On success every row is on disk, in order after `end`, with
+    /// the tiles it completes; yields where the file ends now.
+    pub(crate) fn commit(
+        &mut self,
+        end: End,
+        jobs: &[Job],
+    ) -> Result<(Vec<Receipt>, End), Trouble> {
         let path = self.path.clone();
-        self.write(head, jobs)
+        self.write(end, jobs)
             .map_err(|error| Trouble::sqlite(&path, &error))
     }
 
-    fn write(&mut self, mut head: Head, jobs: &[Job]) -> rusqlite::Result<Vec<Receipt>> {
+    fn write(&mut self, end: End, jobs: &[Job]) -> rusqlite::Result<(Vec<Receipt>, End)> {
+        let End { mut head, mut tree } = end;
         let rows = jobs.iter().map(|job| job.drafts.len()).sum();
         let mut receipts = Vec::with_capacity(rows);
         let change = self
@@ -213,6 +270,7 @@ impl Store {
                     let body = std::str::from_utf8(&self.body)
                         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
                     insert.execute(params![seq, body, hash.0])?;
+                    tiles::insert(&change, &tree.push(leaf(&self.body)))?;
                     head = Head { seq, hash };
                     receipts.push(Receipt { seq, hash });
                 }
@@ -224,7 +282,7 @@ impl Store {
             }
         }
         change.commit()?;
-        Ok(receipts)
+        Ok((receipts, End { head, tree }))
     }
 
     pub(crate) fn state(&self, key: &str) -> Result<Option<StateValue>, Trouble> {

@@ -14,15 +14,15 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use fak_chain::{Draft, Head, RecordKind};
+use fak_chain::{Draft, RecordKind};
 use tokio::sync::oneshot;
 
 use crate::{
     error::{AppendError, OpenError, Trouble, TroubleKind},
     handle::{Receipt, Shared, StatePut},
     lock::Lock,
-    queue::{Job, Message, Reply},
-    store::Store,
+    queue::{Job, Message, Read, Reply},
+    store::{End, Store},
 };
 
 /// How long writing has failed before it is tried again without being asked.
@@ -42,8 +42,8 @@ const PROBE_KEY: &str = "journal.probe";
 pub(crate) struct Writer {
     /// `None` after a failure that calls for opening the file again.
     store: Option<Store>,
-    /// The last row that was acknowledged or found on disk.
-    acknowledged: Head,
+    /// The end that was acknowledged or found on disk.
+    acknowledged: End,
     /// Whether the file is known to end there.
     certain: bool,
     /// Whether the write-ahead log may hold what the database does not.
@@ -68,13 +68,13 @@ impl Writer {
     pub(crate) fn new(
         store: Store,
         lock: Lock,
-        head: Head,
+        end: End,
         shared: Arc<Shared>,
         inbox: mpsc::Receiver<Message>,
     ) -> Self {
         Self {
             store: Some(store),
-            acknowledged: head,
+            acknowledged: end,
             certain: true,
             dirty: true,
             owed: Owed::default(),
@@ -145,7 +145,7 @@ impl Writer {
                     attended |= !matches!(job.reply, Reply::Nobody);
                     jobs.push(job);
                 }
-                Message::ReadState(key, caller, room) => reads.push((key, caller, room)),
+                Message::Read(question, room) => reads.push((question, room)),
                 Message::Wake => self.shared.woken.store(false, Ordering::SeqCst),
                 Message::Close(caller) => {
                     close = Some(caller);
@@ -164,13 +164,25 @@ impl Writer {
             };
         }
         self.commit(jobs);
-        for (key, caller, _room) in reads {
-            let value = self
-                .store()
-                .and_then(|store| store.state(&key).map_err(AppendError::from));
-            let _ = caller.send(value);
+        for (question, _room) in reads {
+            self.answer(question);
         }
         close.map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
+
+    fn answer(&mut self, question: Read) {
+        match question {
+            Read::State(key, caller) => {
+                let value = self
+                    .store()
+                    .and_then(|store| store.state(&key).map_err(AppendError::from));
+                let _ = caller.send(value);
+            }
+            Read::Tree(caller) => {
+                let tree = self.find_end().map(|()| &self.acknowledged.tree);
+                let _ = caller.send(tree.map(|tree| (tree.size(), tree.root())));
+            }
+        }
     }
 
     /// Writes the jobs and whatever GAP rows are due, and answers everybody.
@@ -206,21 +218,21 @@ impl Writer {
     }
 
     fn try_commit(&mut self, jobs: &[Job]) -> Result<Vec<Receipt>, AppendError> {
-        let certain = self.certain;
-        let acknowledged = self.acknowledged;
-        let store = self.store()?;
-        store.still_in_place()?;
-        let head = if certain {
-            acknowledged
-        } else {
-            store.head_after(acknowledged)?
-        };
-        let receipts = store.commit(head, jobs)?;
-        self.acknowledged = receipts.last().map_or(head, |last| Head {
-            seq: last.seq,
-            hash: last.hash,
-        });
+        self.store()?.still_in_place()?;
+        self.find_end()?;
+        let end = self.acknowledged.clone();
+        let (receipts, end) = self.store()?.commit(end, jobs)?;
+        self.acknowledged = end;
         Ok(receipts)
+    }
+
+    /// Takes head and tree from the file again when it is not known where it ends.
+    fn find_end(&mut self) -> Result<(), AppendError> {
+        if !self.certain {
+            let head = self.acknowledged.head;
+            self.acknowledged = self.store()?.end_after(head)?;
+        }
+        Ok(())
     }
 
     /// The open file; opens it again when a failure had it closed.
@@ -250,11 +262,11 @@ impl Writer {
     fn note_success(&mut self, gaps: u64) {
         (self.certain, self.dirty) = (true, true);
         let mut status = self.shared.status();
-        status.head = self.acknowledged;
+        status.head = self.acknowledged.head;
         status.gaps += gaps;
         status.problem = None;
         drop(status);
-        self.shared.announce(self.acknowledged);
+        self.shared.announce(self.acknowledged.head);
     }
 
     fn note_failure(&mut self, error: &AppendError) {

@@ -258,7 +258,7 @@ async fn a_newer_format_and_a_foreign_file_are_left_alone() {
         match &error {
             OpenError::TooNew {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             } => assert!(is_newer),
             OpenError::NotAJournal { .. } => assert!(!is_newer),

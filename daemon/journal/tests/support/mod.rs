@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use fak_journal::{Draft, Journal, Opened, Reader, RecordKind, Report, Settings};
+use fak_journal::{Draft, Journal, Opened, Reader, RecordKind, Report, Settings, TreeSource};
 
 /// A record like those of a busy day.
 pub(crate) fn draft(n: u64) -> Draft {
@@ -51,10 +51,11 @@ pub(crate) fn sound(path: &Path) -> Report {
         "{}",
         report.fault.as_ref().expect("a fault")
     );
-    assert_eq!(
-        Reader::open(path).expect("readable").check_file(),
-        Ok(Vec::new())
-    );
+    let reader = Reader::open(path).expect("readable");
+    assert_eq!(reader.check_file(), Ok(Vec::new()));
+    // What the tiles say is what the rows say, in a file that was written by this version.
+    assert_eq!(reader.tree_root_at(report.rows), Ok(report.root));
+    assert_eq!(reader.tree_source(), TreeSource::Tiles);
     report
 }
 
