@@ -1,91 +1,77 @@
-//! `kill -9` at any moment: every acknowledged verdict is in the journal, the chain verifies, fakd starts again.
+//! `kill -9` at any moment: every verdict that was given is in the journal as it was given, the chain verifies, fakd
+//! starts again.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::{sync::Arc, thread, time::Duration};
+
+use fak_e2e::{
+    callers::{Told, ask_on},
+    stops_in_order,
 };
+use fak_sim::random::Random;
+use fak_support::Place;
 
-use fak_proto::v1::AdjudicateRequest;
-use fak_support::{Place, connect};
+const ROUNDS: u64 = 24;
+const LANES: usize = 6;
+const SEED: u64 = 7;
 
-const ROUNDS: u64 = 8;
-const LANES: u64 = 6;
+/// Longest time fakd is left alone while it starts, in microseconds. It takes less.
+const START_US_MAX: u64 = 60_000;
+
+async fn until_told(told: &Told, rows: usize) {
+    while told.rows() < rows {
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_acknowledged_verdict_survives_kill_nine() {
+async fn every_verdict_that_was_given_survives_kill_nine() {
     let place = Place::new();
-    let mut acknowledged_before = 0;
+    let told = Arc::new(Told::default());
+    let mut random = Random::new(SEED);
     for round in 0..ROUNDS {
+        let when = format!("seed {SEED}, round {round}");
         let daemon = place.start(&[]);
-        let seen = Arc::new(Seen::default());
-        let lanes: Vec<_> = (0..LANES)
-            .map(|lane| {
-                tokio::spawn(ask_until_refused(
-                    place.socket(),
-                    round,
-                    lane,
-                    Arc::clone(&seen),
-                ))
-            })
-            .collect();
-        while seen.acknowledged.load(Ordering::SeqCst) < 10 + 17 * round {
-            tokio::time::sleep(Duration::from_micros(300)).await;
-        }
+        let before = told.rows();
+        let lanes = ask_on(&place.socket(), LANES, &format!("crash-{round}"), &told);
+        let more = usize::try_from(1 + random.below(150)).expect("a few");
+        until_told(&told, before + more).await;
+        tokio::time::sleep(Duration::from_micros(random.below(4_000))).await;
         daemon.kill();
         for lane in lanes {
             lane.await.expect("a lane ends");
         }
-
-        let journal = place.journal();
-        let verified = place.fakctl(&["audit", "verify", &journal.to_string_lossy()]);
-        let text = String::from_utf8_lossy(&verified.stdout).into_owned();
-        assert!(
-            verified.status.success(),
-            "round {round}: the journal verifies: {text}"
-        );
-
-        let reader = fak_journal::Reader::open(&journal).expect("the journal opens");
-        let head = reader.head().expect("the journal has a head");
-        let highest = seen.highest.load(Ordering::SeqCst);
-        assert!(
-            head.seq >= highest,
-            "round {round}: row {highest} was acknowledged, the head is {}",
-            head.seq
-        );
-        assert!(
-            head.seq > acknowledged_before,
-            "round {round}: the journal goes on from where it was"
-        );
-        acknowledged_before = head.seq;
+        told.hold(&place.journal(), &when);
     }
+    let verified = place.fakctl(&["audit", "verify", &place.journal().to_string_lossy()]);
+    assert!(verified.status.success());
+    stops_in_order(&place, place.start(&[]));
+    told.hold(&place.journal(), "after an orderly stop");
 }
 
-/// What the lanes were told.
-#[derive(Default)]
-struct Seen {
-    acknowledged: AtomicU64,
-    highest: AtomicU64,
-}
-
-async fn ask_until_refused(socket: PathBuf, round: u64, lane: u64, seen: Arc<Seen>) {
-    let mut client = connect(&socket).await.expect("fakd listens");
-    loop {
-        let request = AdjudicateRequest {
-            tool: "Read".into(),
-            args: br#"{"file_path":"a.txt"}"#.to_vec(),
-            trace_id: format!("crash-{round}-{lane}"),
-            ..Default::default()
-        };
-        let Ok(answer) = client.adjudicate(request).await else {
-            return;
-        };
-        let seq = answer.into_inner().seq;
-        assert!(seq > 0, "a durable verdict names its row");
-        seen.highest.fetch_max(seq, Ordering::SeqCst);
-        seen.acknowledged.fetch_add(1, Ordering::SeqCst);
+/// Killed under load, then twice more while it starts: while it recovers the log, restores its state or writes that it
+/// starts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_killed_is_started_again() {
+    let place = Place::new();
+    let told = Arc::new(Told::default());
+    let mut random = Random::new(SEED);
+    for round in 0..6 {
+        let when = format!("seed {SEED}, round {round}");
+        let daemon = place.start(&[]);
+        let before = told.rows();
+        let lanes = ask_on(&place.socket(), LANES, &format!("start-{round}"), &told);
+        until_told(&told, before + 20).await;
+        daemon.kill();
+        for lane in lanes {
+            lane.await.expect("a lane ends");
+        }
+        for _ in 0..2 {
+            let daemon = place.spawn(&[]);
+            thread::sleep(Duration::from_micros(random.below(START_US_MAX)));
+            daemon.kill();
+            told.hold(&place.journal(), &when);
+        }
     }
+    stops_in_order(&place, place.start(&[]));
+    told.hold(&place.journal(), "after an orderly stop");
 }
