@@ -6,7 +6,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use fak_chain::Draft;
@@ -14,6 +14,7 @@ use fak_kernel::{EMERGENCY_REASON_BYTES_MAX, EMERGENCY_US_MAX, Emergency, Kernel
 use fak_proto::v1;
 use fak_telemetry::{Event, Notice};
 use fak_types::{Principal, Verdict};
+use tokio::sync::Notify;
 use tonic::Status;
 
 use crate::{
@@ -27,6 +28,9 @@ use crate::{
 /// Longest emergency, in seconds, as a request spells it.
 const SECONDS_MAX: u64 = EMERGENCY_US_MAX / 1_000_000;
 
+/// How soon after an emergency's time has passed its end is written.
+const STEP: Duration = Duration::from_secs(1);
+
 /// The time this process has counted when the emergency is over.
 #[derive(Debug)]
 pub(crate) struct Glass {
@@ -34,6 +38,7 @@ pub(crate) struct Glass {
     /// In microseconds since `started`; [`u64::MAX`]: there is none.
     empty_at: AtomicU64,
     uses: Sparing,
+    declared: Notify,
 }
 
 impl Glass {
@@ -44,6 +49,7 @@ impl Glass {
             started: Instant::now(),
             empty_at: AtomicU64::new(u64::MAX),
             uses: Sparing::new(),
+            declared: Notify::new(),
         };
         if let Some(emergency) = kernel.emergency() {
             glass.turn(emergency.left_us(now));
@@ -71,6 +77,7 @@ impl Glass {
 
     fn declare(&self, kernel: &mut Kernel, draft: &Draft) {
         kernel.declare(draft);
+        self.declared.notify_one();
         match kernel.emergency() {
             Some(emergency) => self.turn(emergency.until.0.saturating_sub(emergency.begun.0)),
             None => self.empty_at.store(u64::MAX, Ordering::Relaxed),
@@ -86,6 +93,14 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             let holds = kernel.is_emergency(now());
             kernel.emergency().filter(|_| holds).cloned()
         })
+    }
+
+    /// Waits until it is time for [`Desk::mind_emergency`] to look at one. May be dropped and asked again.
+    pub async fn emergency_due(&self) {
+        while self.with_kernel(|kernel| kernel.emergency().is_none()) {
+            self.glass.declared.notified().await;
+        }
+        tokio::time::sleep(STEP).await;
     }
 
     /// Begins an emergency, or puts another deadline in the place of the one there is. It holds when its

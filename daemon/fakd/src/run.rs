@@ -265,6 +265,8 @@ async fn serve(
     });
     let mut serving = tokio::spawn(serving);
     let watching = tokio::spawn(watchdog::run(Arc::clone(&desk), journal.clone()));
+    // One from before the start may be over.
+    desk.mind_emergency().await;
     tell_ready(&desk, &place, begun);
 
     let mut ticks = interval(HOUSEKEEPING);
@@ -276,6 +278,7 @@ async fn serve(
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = signals.hangup.recv() => reload(&desk).await,
+            () = desk.emergency_due() => desk.mind_emergency().await,
             _ = ticks.tick() => {
                 was_sound = tell_health(&journal, was_sound);
                 image_upto = restore::refresh(&journal, &desk.evidence.path, image_upto).await;

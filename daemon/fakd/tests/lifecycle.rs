@@ -13,7 +13,8 @@ use std::{
 use fak_chain::{Record, RecordKind};
 use fak_journal::Reader;
 use fak_proto::v1::{
-    AdjudicateRequest, AdjudicateResponse, StatusRequest, StatusResponse, fak_client::FakClient,
+    AdjudicateRequest, AdjudicateResponse, EmergencyDisableRequest, StatusRequest, StatusResponse,
+    fak_client::FakClient,
 };
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
@@ -404,10 +405,64 @@ fn the_service_manager_hears_of_each_step_and_of_every_sign_of_life() {
     assert_eq!(daemon.ended().0.code(), Some(0));
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this is how a test says that it skipped itself"
-)]
-fn skipped(test: &str, why: &str) {
-    println!("SKIP: {test}: {why}");
+#[test]
+fn an_emergency_survives_a_kill_with_its_deadline_and_ends_by_itself() {
+    let home = Home::new();
+    home.policy(ALLOW_READ);
+    let disable = |seconds| {
+        let request = EmergencyDisableRequest {
+            reason: "the site is down".to_owned(),
+            seconds,
+        };
+        home.runtime.block_on(async {
+            let mut client = client(&home.socket()).await.expect("connected");
+            let begun = client.emergency_disable(request).await.expect("begun");
+            begun.into_inner().emergency.expect("told")
+        })
+    };
+    let mut daemon = home.start(&[]);
+    let begun = disable(3600);
+    let used = home.ask("Write").verdict.expect("a verdict");
+    assert_eq!(
+        (
+            used.kind.as_str(),
+            used.by.as_str(),
+            used.would_deny.as_str()
+        ),
+        ("ALLOW", "emergency", "DEFAULT_DENY")
+    );
+    daemon.signal("-KILL");
+    daemon.ended();
+
+    let mut daemon = home.start(&[]);
+    let kept = home.status().emergency.expect("it holds");
+    assert_eq!(
+        (kept.until_us, kept.uses, kept.reason.as_str()),
+        (begun.until_us, 1, "the site is down")
+    );
+    assert_eq!(kind(&home.ask("Write")), "ALLOW");
+
+    // Over while fakd is down: the next start says so before it answers.
+    disable(1);
+    daemon.signal("-KILL");
+    daemon.ended();
+    thread::sleep(Duration::from_millis(1100));
+    let _daemon = home.start(&[]);
+    assert_eq!(kind(&home.ask("Write")), "DENY");
+    assert_eq!(home.status().emergency, None);
+    let ends = || {
+        let ended = |record: &Record| {
+            record.kind == RecordKind::Emergency
+                && record.subject == "end"
+                && record.note == "its time had passed"
+        };
+        home.records().into_iter().filter(ended).count()
+    };
+    assert_eq!(ends(), 1);
+
+    // Over while fakd runs.
+    disable(1);
+    until("the end is not journaled", || ends() == 2);
+    assert_eq!(kind(&home.ask("Write")), "DENY");
+    home.assert_sound();
 }
