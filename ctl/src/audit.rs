@@ -5,19 +5,22 @@ use std::{
     time::Duration,
 };
 
+use fak_chain::{Checkpoint, GrowthProof, Note, PublicKey};
 use fak_config::Dirs;
-use fak_journal::{ReadError, Reader, RecordKind, TroubleKind};
-use fak_proto::v1::JournalTailRequest;
-use fak_types::VerdictKind;
+use fak_journal::{Head, ReadError, Reader, RecordKind, TroubleKind};
+use fak_proto::v1::{JournalTailRequest, JournalVerifyRequest};
+use fak_types::{Digest, VerdictKind};
 use serde::Serialize;
 use tokio_stream::StreamExt as _;
 
 use crate::{
     client::Daemon,
+    evidence,
     exit::{Exit, Failure, Outcome},
     flags::AuditVerb,
     out::{self, Out, Tint},
     record::{self, Row},
+    tiles::Tiles,
 };
 
 /// Rows to one read.
@@ -29,14 +32,35 @@ const POLL: Duration = Duration::from_millis(200);
 /// Reads and verifies the journal.
 pub(crate) fn audit(out: &Out, daemon: &Daemon, verb: AuditVerb) -> Outcome {
     match verb {
-        AuditVerb::Verify { which, head } => verify(out, which.named(), head.map(|head| head.0)),
+        AuditVerb::Verify {
+            which,
+            head,
+            checkpoint,
+            key,
+        } => {
+            let kept = Kept {
+                head: head.map(|head| head.0),
+                checkpoint,
+                key: key.map(|key| key.0),
+            };
+            verify(out, daemon, which.named(), &kept)
+        }
         AuditVerb::Tail {
             which,
             lines,
             follow,
         } => tail(out, daemon, which.named(), lines, follow),
         AuditVerb::Show { which, seq, trace } => show(out, which.journal, seq, trace.as_deref()),
-        AuditVerb::Export { which, from, to } => export(out, which.named(), from, to),
+        AuditVerb::Export {
+            which,
+            tiles: Some(dir),
+            checkpoint,
+            ..
+        } => publish(out, daemon, which.named(), &dir, checkpoint.as_deref()),
+        AuditVerb::Export {
+            which, from, to, ..
+        } => export(out, which.named(), from, to),
+        other => evidence::evidence(out, daemon, other),
     }
 }
 
@@ -89,72 +113,219 @@ pub(crate) fn decisions(path: &Path) -> Result<Vec<(String, VerdictKind)>, Failu
     seen.map_err(|error| unreadable(path, &error))
 }
 
-fn verify(out: &Out, path: Option<PathBuf>, kept: Option<fak_journal::Head>) -> Outcome {
-    let (path, reader) = open(path)?;
-    let report = reader
-        .verify(kept)
-        .map_err(|error| unreadable(&path, &error))?;
-    if out.json {
-        #[derive(Serialize)]
-        struct Verified {
-            sound: bool,
-            path: String,
-            rows: u64,
-            head: Option<HeadObject>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            bad: Option<BadRow>,
-        }
-        #[derive(Serialize)]
-        struct HeadObject {
-            seq: u64,
-            hash: String,
-        }
-        #[derive(Serialize)]
-        struct BadRow {
-            seq: u64,
-            problem: String,
-        }
-        let head = (report.rows > 0).then(|| HeadObject {
-            seq: report.head.seq,
-            hash: report.head.hash.to_string(),
-        });
-        let bad = report.fault.as_ref().map(|fault| BadRow {
-            seq: fault.seq,
-            problem: fault.to_string(),
-        });
-        let path = path.display().to_string();
-        out.object(&Verified {
-            sound: report.is_sound(),
-            path,
-            rows: report.rows,
-            head,
-            bad,
-        })?;
-    } else {
-        let text = match &report.fault {
-            None => format!(
-                "{}: {} rows, head #{} {}, {} rows/s: {}\n",
-                out.paint(Tint::Good, "sound"),
-                report.rows,
-                report.head.seq,
-                report.head.hash,
-                report.rows_per_second(),
-                path.display()
-            ),
-            Some(fault) => format!(
-                "{}: {fault}\n  {} rows before it are sound: {}\n",
-                out.paint(Tint::Bad, "NOT SOUND"),
-                report.rows,
-                path.display()
-            ),
+/// What was kept elsewhere, to hold the journal against.
+struct Kept {
+    head: Option<Head>,
+    checkpoint: Option<PathBuf>,
+    key: Option<PublicKey>,
+}
+
+impl Kept {
+    /// The kept checkpoint, once its signature holds; `Err` in the inner result says why it proves nothing.
+    fn opened(
+        &self,
+        journal: Option<&Path>,
+    ) -> Result<Option<Result<Checkpoint, String>>, Failure> {
+        let Some(file) = &self.checkpoint else {
+            return Ok(None);
         };
+        let (note, _) = evidence::read_checkpoint(file)?;
+        let beside = match (&self.key, journal) {
+            (None, Some(journal)) => evidence::key_beside(journal)?,
+            _ => None,
+        };
+        let Some(key) = self.key.as_ref().or(beside.as_ref()) else {
+            return Err(Failure::new(
+                Exit::Usage,
+                "a checkpoint is verified with the journal's public key",
+            )
+            .fix("name it with --key; `fakctl audit checkpoint --key` prints it"));
+        };
+        if beside.is_some() {
+            out::complain(
+                "fakctl: the key is the one beside the journal: whoever replaced one may have replaced both; --key names \
+                 one kept elsewhere",
+            );
+        }
+        let opened = Checkpoint::open(&note, key);
+        Ok(Some(
+            opened.map_err(|error| format!("{}: {error}", file.display())),
+        ))
+    }
+}
+
+fn verify(out: &Out, daemon: &Daemon, named: Option<PathBuf>, kept: &Kept) -> Outcome {
+    let explicit = named.is_some();
+    let (path, reader) = match open(named) {
+        Ok(opened) => opened,
+        // fakd verifies its own journal for whoever may ask it.
+        Err(failure) if !explicit && matches!(failure.exit, Exit::Missing | Exit::NotPermitted) => {
+            return verified_by_fakd(out, daemon, kept);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let checkpoint = match kept.opened(Some(&path))? {
+        Some(Err(why)) => return unsound(out, &path.display().to_string(), &why),
+        Some(Ok(checkpoint)) => Some(checkpoint),
+        None => None,
+    };
+    let roots: Vec<_> = checkpoint.iter().map(|at| (at.size, at.root)).collect();
+    let report = reader
+        .verify_against(kept.head, &roots)
+        .map_err(|error| unreadable(&path, &error))?;
+    let found = Found {
+        rows: report.rows,
+        head: report.head,
+        root: Some(report.root),
+        bad: report.fault.map(|fault| (fault.seq, fault.to_string())),
+    };
+    tell(
+        out,
+        &path.display().to_string(),
+        &found,
+        checkpoint.as_ref(),
+    )
+}
+
+/// What a verification found, here or in fakd.
+struct Found {
+    rows: u64,
+    head: Head,
+    root: Option<Digest>,
+    bad: Option<(u64, String)>,
+}
+
+fn verified_by_fakd(out: &Out, daemon: &Daemon, kept: &Kept) -> Outcome {
+    if kept.head.is_some() {
+        return Err(Failure::new(
+            Exit::NotPermitted,
+            "--head needs the journal's file, which this user cannot read",
+        )
+        .fix("hold it against a checkpoint instead: --checkpoint FILE --key KEY"));
+    }
+    let place = format!("{} (by fakd)", daemon.socket.display());
+    let checkpoint = match kept.opened(None)? {
+        Some(Err(why)) => return unsound(out, &place, &why),
+        Some(Ok(checkpoint)) => Some(checkpoint),
+        None => None,
+    };
+    if let (Some(at), Some(key)) = (&checkpoint, &kept.key) {
+        let text = evidence::ask_growth(daemon, at.size, 0)?;
+        let grown = GrowthProof::parse(&text).and_then(|proof| proof.verify(at, key));
+        if let Err(error) = grown {
+            return unsound(out, &place, &error.to_string());
+        }
+    }
+    let answer = daemon.converse(async |mut client| {
+        let answer = client.journal_verify(JournalVerifyRequest {}).await;
+        Ok(answer
+            .map_err(|status| daemon.failed(&status))?
+            .into_inner())
+    })?;
+    let hash = <[u8; 32]>::try_from(answer.head_hash.as_slice()).map_or(Digest::ZERO, Digest);
+    let found = Found {
+        rows: answer.rows,
+        head: Head {
+            seq: answer.head_seq,
+            hash,
+        },
+        root: None,
+        bad: (!answer.sound).then(|| (answer.bad_seq, out::plain(&answer.problem).into_owned())),
+    };
+    tell(out, &place, &found, checkpoint.as_ref())
+}
+
+#[derive(Serialize)]
+struct VerifiedObject<'a> {
+    sound: bool,
+    path: &'a str,
+    rows: u64,
+    head: Option<HeadObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bad: Option<BadRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct HeadObject {
+    seq: u64,
+    hash: String,
+}
+
+#[derive(Serialize)]
+struct BadRow<'a> {
+    seq: u64,
+    problem: &'a str,
+}
+
+fn tell(out: &Out, place: &str, found: &Found, kept: Option<&Checkpoint>) -> Outcome {
+    let is_sound = found.bad.is_none();
+    if out.json {
+        let bad = found.bad.as_ref();
+        out.object(&VerifiedObject {
+            sound: is_sound,
+            path: place,
+            rows: found.rows,
+            head: (found.rows > 0).then(|| HeadObject {
+                seq: found.head.seq,
+                hash: found.head.hash.to_string(),
+            }),
+            root: found.root.map(|root| root.to_string()),
+            checkpoint_size: kept.map(|kept| kept.size),
+            bad: bad.map(|(seq, problem)| BadRow { seq: *seq, problem }),
+            problem: None,
+        })?;
+    } else if let Some((_, problem)) = &found.bad {
+        out.text(&format!(
+            "{}: {problem}\n  {} rows before it are sound: {place}\n",
+            out.paint(Tint::Bad, "NOT SOUND"),
+            found.rows,
+        ))?;
+    } else {
+        let mut text = format!(
+            "{}: {} rows, head #{} {}: {place}\n",
+            out.paint(Tint::Good, "sound"),
+            found.rows,
+            found.head.seq,
+            found.head.hash,
+        );
+        if let Some(root) = found.root {
+            text.push_str(&format!("  root of {} rows {root}\n", found.rows));
+        }
+        if let Some(kept) = kept {
+            text.push_str(&format!(
+                "  it begins with the {} rows of the kept checkpoint of {}\n",
+                kept.size,
+                out::plain(&kept.origin)
+            ));
+        }
         out.text(&text)?;
     }
-    Ok(if report.is_sound() {
-        Exit::Ok
+    Ok(if is_sound { Exit::Ok } else { Exit::No })
+}
+
+/// The journal is not the one that was signed.
+fn unsound(out: &Out, place: &str, why: &str) -> Outcome {
+    if out.json {
+        out.object(&VerifiedObject {
+            sound: false,
+            path: place,
+            rows: 0,
+            head: None,
+            root: None,
+            checkpoint_size: None,
+            bad: None,
+            problem: Some(why),
+        })?;
     } else {
-        Exit::No
-    })
+        out.text(&format!("{}: {why}\n", out.paint(Tint::Bad, "NOT SOUND")))?;
+    }
+    Ok(Exit::No)
 }
 
 fn tail(out: &Out, daemon: &Daemon, named: Option<PathBuf>, lines: u32, follow: bool) -> Outcome {
@@ -252,6 +423,103 @@ fn export(out: &Out, named: Option<PathBuf>, from: u64, to: Option<u64>) -> Outc
         next = newest.saturating_add(1);
     }
     Ok(Exit::Ok)
+}
+
+/// Writes the journal as a static log, as far as a checkpoint covers it.
+fn publish(
+    out: &Out,
+    daemon: &Daemon,
+    named: Option<PathBuf>,
+    dir: &Path,
+    checkpoint: Option<&Path>,
+) -> Outcome {
+    let explicit = named.is_some();
+    let opened = open(named);
+    let (note, at) = match (checkpoint, &opened) {
+        (Some(file), _) => evidence::read_checkpoint(file)?,
+        (None, Ok((path, _))) if explicit => {
+            evidence::read_checkpoint(&evidence::checkpoint_beside(path))?
+        }
+        (None, _) => {
+            let (text, _) = evidence::ask_checkpoint(daemon, 0)?;
+            let note = Note::parse(&text).map_err(|error| Failure::data(error.to_string()))?;
+            let at = Checkpoint::of_text(note.text());
+            (
+                note,
+                at.ok_or_else(|| Failure::data("fakd answered with no checkpoint"))?,
+            )
+        }
+    };
+    let mut tiles = Tiles::new(dir);
+    match opened {
+        Ok((path, reader)) => {
+            while tiles.size() < at.size {
+                let rows = reader
+                    .rows(tiles.size() + 1, BATCH_ROWS)
+                    .map_err(|error| unreadable(&path, &error))?;
+                let wanted = rows.iter().filter(|row| row.seq <= at.size);
+                let before = tiles.size();
+                wanted
+                    .map(|row| &row.body)
+                    .try_for_each(|body| tiles.push(body))?;
+                if tiles.size() == before {
+                    break;
+                }
+            }
+        }
+        Err(failure) if !explicit && matches!(failure.exit, Exit::Missing | Exit::NotPermitted) => {
+            rows_of_fakd(daemon, at.size, &mut tiles)?;
+        }
+        Err(failure) => return Err(failure),
+    }
+    tiles.finish(&note, &at)?;
+    if out.json {
+        #[derive(Serialize)]
+        struct Published {
+            dir: String,
+            origin: String,
+            size: u64,
+        }
+        out.object(&Published {
+            dir: dir.display().to_string(),
+            origin: at.origin,
+            size: at.size,
+        })?;
+    } else {
+        out.text(&format!(
+            "{} rows of {} are in {}\n",
+            at.size,
+            out::plain(&at.origin),
+            dir.display()
+        ))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Most rows asked for at once.
+const TAIL_ROWS: u32 = 1 << 16;
+
+fn rows_of_fakd(daemon: &Daemon, size: u64, tiles: &mut Tiles) -> Result<(), Failure> {
+    daemon.converse(async |mut client| {
+        while tiles.size() < size {
+            let left = u32::try_from(size - tiles.size()).unwrap_or(u32::MAX);
+            let request = JournalTailRequest {
+                from_seq: tiles.size() + 1,
+                limit: left.min(TAIL_ROWS),
+                follow: false,
+            };
+            let rows = daemon.in_time(client.journal_tail(request)).await?;
+            let mut rows = rows.map_err(|status| daemon.failed(&status))?.into_inner();
+            let before = tiles.size();
+            while let Some(row) = daemon.in_time(rows.next()).await? {
+                tiles.push(&row.map_err(|status| daemon.failed(&status))?.body)?;
+            }
+            if tiles.size() == before {
+                break;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// A row as one line of JSON. The body is copied, not read: an export keeps what is there, sound or not.

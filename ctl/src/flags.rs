@@ -1,8 +1,16 @@
 //! The one table of verbs and flags. Help, completions and manual pages are made from it.
 
+mod audit;
+mod backup;
+mod emergency;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub(crate) use audit::{AuditVerb, ProofFrom};
+pub(crate) use backup::{BackupVerb, Place};
+pub(crate) use emergency::{EmergencyFlags, EmergencyVerb};
 
 /// Ask, inspect and operate fakd, the daemon that judges every tool call of an AI agent.
 #[derive(Parser, Debug)]
@@ -95,6 +103,15 @@ Examples:
     Sessions(SessionsFlags),
     /// Make fakd read its policy files again; on any problem the old policy stays
     Reload,
+    /// Break-glass: admit for a short while what would be refused, every use journaled
+    #[command(after_help = "\
+Examples:
+  fakctl emergency                                         # does one hold?
+  sudo fakctl emergency disable --reason 'site down' --for 15m
+  sudo fakctl emergency enable --reason 'policy mended'
+
+Needs the role admin and, where there is one, the administrators' socket.")]
+    Emergency(EmergencyFlags),
     /// Check the installation; each finding comes with its fix
     Doctor(DoctorFlags),
     /// Write, check, explain, compare and test policies; needs no daemon
@@ -103,6 +120,9 @@ Examples:
     /// Read and verify the journal, live or a copy
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Copy the journal while fakd runs, check copies, and put one back
+    #[command(subcommand)]
+    Backup(BackupVerb),
     /// Print a completion script
     #[command(after_help = "\
 Examples:
@@ -327,95 +347,6 @@ pub(crate) struct WhichPolicy {
     /// A profile in force, asked from fakd (administrators)
     #[arg(long, value_name = "NAME", conflicts_with = "policy")]
     pub(crate) profile: Option<String>,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum AuditVerb {
-    /// Recompute the whole chain; names the first bad row and what is wrong with it
-    #[command(after_help = "\
-A rewritten or shortened journal is sound by itself; only a head kept elsewhere shows it:
-  fakctl audit verify journal.db --head 1234:sha256:5f2c...
-
-Exit codes: 0 sound; 1 not sound; 65 not a journal; 66 no such file; 76 written by a newer fakd.")]
-    Verify {
-        #[command(flatten)]
-        which: ThisJournal,
-        /// A head kept elsewhere, which must be in this journal
-        #[arg(long, value_name = "SEQ:DIGEST", value_parser = parse_head)]
-        head: Option<KeptHead>,
-    },
-    /// The last rows
-    Tail {
-        #[command(flatten)]
-        which: ThisJournal,
-        /// How many
-        #[arg(short = 'n', long, default_value_t = 20)]
-        lines: u32,
-        /// Keep on printing rows as they come
-        #[arg(short, long)]
-        follow: bool,
-    },
-    /// One row by number, or a session's rows by trace id
-    Show {
-        #[command(flatten)]
-        which: WhichJournal,
-        /// The row's number
-        #[arg(required_unless_present = "trace", conflicts_with = "trace")]
-        seq: Option<u64>,
-        /// The session
-        #[arg(long, value_name = "ID")]
-        trace: Option<String>,
-    },
-    /// Rows as JSON lines
-    Export {
-        #[command(flatten)]
-        which: ThisJournal,
-        /// First row
-        #[arg(long, default_value_t = 1)]
-        from: u64,
-        /// Last row [default: the newest]
-        #[arg(long)]
-        to: Option<u64>,
-    },
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct WhichJournal {
-    /// The journal [default: the user's, else /var/lib/fakd/journal.db]
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
-    pub(crate) journal: Option<PathBuf>,
-}
-
-/// The journal where no other word may stand.
-#[derive(Args, Debug)]
-pub(crate) struct ThisJournal {
-    /// The journal [default: the user's, else /var/lib/fakd/journal.db]
-    #[arg(value_hint = ValueHint::FilePath)]
-    path: Option<PathBuf>,
-    /// The same, as the other verbs take it
-    #[arg(long, value_name = "PATH", conflicts_with = "path", value_hint = ValueHint::FilePath)]
-    journal: Option<PathBuf>,
-}
-
-impl ThisJournal {
-    /// The journal that was named, either way.
-    pub(crate) fn named(self) -> Option<PathBuf> {
-        self.path.or(self.journal)
-    }
-}
-
-/// A head that was kept elsewhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct KeptHead(pub(crate) fak_chain::Head);
-
-/// `1234:sha256:<hex>`, as `audit verify` prints it.
-fn parse_head(text: &str) -> Result<KeptHead, String> {
-    let (seq, digest) = text.split_once(':').ok_or("a head is SEQ:sha256:HEX")?;
-    let seq = seq
-        .parse()
-        .map_err(|_| "a head begins with the number of its row")?;
-    let hash = fak_types::Digest::parse(digest).map_err(|error| error.to_string())?;
-    Ok(KeptHead(fak_chain::Head { seq, hash }))
 }
 
 /// A shell with completions.

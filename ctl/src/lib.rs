@@ -9,8 +9,11 @@
 mod answer;
 mod ask;
 mod audit;
+mod backup;
 mod client;
 mod doctor;
+mod emergency;
+mod evidence;
 mod exit;
 mod flags;
 mod hook;
@@ -23,6 +26,7 @@ mod question;
 mod record;
 mod replay;
 mod socket;
+mod tiles;
 mod trace;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -32,7 +36,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use crate::{
     client::Daemon,
     exit::{Exit, Failure, Outcome},
-    flags::{Cli, GlobalFlags, Shell, Verb},
+    flags::{AuditVerb, Cli, GlobalFlags, Shell, Verb},
     out::Out,
     socket::Reach,
 };
@@ -84,9 +88,20 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
         Verb::Status => operate::status(out, &daemon(Reach::Read)),
         Verb::Sessions(flags) => operate::sessions(out, &daemon(Reach::Read), flags.verb),
         Verb::Reload => operate::reload(out, &daemon(Reach::Change)),
+        Verb::Emergency(flags) => {
+            let reach = flags.verb.as_ref().map_or(Reach::Read, |_| Reach::Change);
+            emergency::emergency(out, &daemon(reach), flags.verb)
+        }
         Verb::Doctor(flags) => doctor::doctor(out, &daemon(Reach::Ask), &flags),
         Verb::Policy(verb) => policy::policy(out, &daemon(Reach::Read), verb),
-        Verb::Audit(verb) => audit::audit(out, &daemon(Reach::Read), verb),
+        Verb::Audit(verb) => {
+            let reach = match verb {
+                AuditVerb::Witness { .. } | AuditVerb::RotateKey { .. } => Reach::Change,
+                _ => Reach::Read,
+            };
+            audit::audit(out, &daemon(reach), verb)
+        }
+        Verb::Backup(verb) => backup::backup(out, verb),
         Verb::Completions { shell } => completions(shell),
         Verb::Version => operate::version(out),
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     client::Daemon,
+    emergency::{EmergencyObject, banner},
     exit::{Exit, Failure, Outcome},
     flags::SessionsVerb,
     out::{Out, Tint, clip, plain, table},
@@ -58,6 +59,8 @@ struct StatusObject<'a> {
 
 #[derive(Serialize)]
 struct StatusBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency: Option<EmergencyObject<'a>>,
     state: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     problem: &'a str,
@@ -106,6 +109,7 @@ impl<'a> StatusObject<'a> {
         };
         Self {
             status: StatusBody {
+                emergency: status.emergency.as_ref().map(EmergencyObject::of),
                 state: &status.state,
                 problem: &status.problem,
                 version: &status.version,
@@ -143,7 +147,10 @@ fn status_text(out: &Out, status: &StatusResponse, daemon: &Daemon) -> String {
     } else {
         Tint::Bad
     };
-    let mut text = String::new();
+    let mut text = status
+        .emergency
+        .as_ref()
+        .map_or_else(String::new, |emergency| banner(out, emergency));
     let _ = writeln!(
         text,
         "fakd {} is {}, pid {}, up {}, at {}",
@@ -556,7 +563,7 @@ pub(crate) fn age(unix_ms: u64) -> String {
 }
 
 /// A length of time in its two largest units.
-fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 => format!("{}ms", time.as_millis()),
