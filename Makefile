@@ -2,12 +2,14 @@
 CARGO ?= cargo
 BIN := target/release
 
-.PHONY: help demo test bench check static fuzz clean
+.PHONY: help demo test packages boot bench check static fuzz clean
 
 help:
 	@printf '%s\n' \
 	  'make demo    build fakd and fakctl, replay recorded agent sessions through them, verify the journal' \
 	  'make test    everything CI runs' \
+	  'make packages  target/dist/*.deb and *.rpm, packed twice and checked (installs what that needs, as root)' \
+	  'make boot    the package in real Debian systems that boot with systemd (root; see tests/boot/run.sh)' \
 	  'make bench   the numbers in docs/benchmarks.md, measured on this machine' \
 	  'make check   format, lints and the unit tests of what changed: CRATE=fak-policy for one crate' \
 	  'make static  one static fakctl binary (needs the musl target and musl-gcc)' \
@@ -19,6 +21,15 @@ demo:
 
 test:
 	tests/run.sh
+
+packages:
+	packaging/needs.sh
+	rm -f target/dist/*.deb target/dist/*.rpm
+	$(CARGO) xtask dist
+	packaging/check.sh
+
+boot: packages
+	tests/boot/packages.sh
 
 bench:
 	$(CARGO) build --release --locked -p fakd -p fakctl

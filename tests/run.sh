@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.tap"' EXIT
 
 echo "== format"
 cargo fmt --all --check
@@ -16,6 +16,36 @@ status=0
 cargo test --workspace --locked --no-fail-fast -- --show-output >"$log" 2>&1 || status=$?
 if [ "$status" -ne 0 ]; then
     cat "$log"
+fi
+
+# What stands outside cargo speaks TAP; its lines count like the others.
+tap() {
+    local out rc=0
+    out=$("$@" 2>>"$log.tap") || rc=$?
+    grep -E '^(#|SKIP: )' <<<"$out" || true
+    sed -nE 's/^ok [0-9]+ - (.*)$/test \1 ... ok/p; s/^not ok [0-9]+ - (.*)$/test \1 ... FAILED/p; /^SKIP: /p' \
+        <<<"$out" >>"$log"
+    if [ "$rc" -ne 0 ]; then
+        status=1
+        grep '^not ok' <<<"$out" || cat "$log.tap"
+    fi
+}
+
+echo "== units"
+tap tests/boot/units.sh
+echo "== packages"
+if reason=$(packaging/needs.sh 2>/dev/null); then
+    rm -f target/dist/*.deb target/dist/*.rpm
+    if cargo xtask dist; then
+        tap packaging/check.sh
+        echo "== boot"
+        tap tests/boot/packages.sh
+    else
+        echo "test packages: cargo xtask dist ... FAILED" >>"$log"
+        status=1
+    fi
+else
+    echo "SKIP: packages and boot: $reason" | tee -a "$log"
 fi
 
 echo "== ran"

@@ -39,7 +39,7 @@ pub(crate) fn build(
 }
 
 /// cargo-deb below `target/tools`, installed there when it is missing.
-fn tool_of_ours(root: &Path) -> Outcome<PathBuf> {
+pub(crate) fn tool_of_ours(root: &Path) -> Outcome<PathBuf> {
     let tools = root.join("target/tools");
     let program = tools.join("bin/cargo-deb");
     let has = tool::output(Command::new(&program).arg("--version")).unwrap_or_default();
@@ -63,7 +63,7 @@ fn tool_of_ours(root: &Path) -> Outcome<PathBuf> {
     Ok(program)
 }
 
-/// Debian wants a changelog in its own form; what changed is in CHANGELOG.md beside it.
+/// Debian wants a changelog in its own form; what changed is in changelog.gz beside it.
 fn changelog(root: &Path, version: &str, epoch: &str) -> Outcome {
     let date = tool::output(Command::new("date").env("LC_ALL", "C").args([
         "-u",
@@ -73,7 +73,7 @@ fn changelog(root: &Path, version: &str, epoch: &str) -> Outcome {
     ]))?;
     let text = format!(
         "fakd ({version}) unstable; urgency=medium\n\n  \
-         * What changed is in /usr/share/doc/fakd/CHANGELOG.md.\n\n \
+         * What changed is in /usr/share/doc/fakd/changelog.gz.\n\n \
          -- fakd maintainers <fakd@lists.example.org>  {date}\n"
     );
     let place = root.join("target/dist/changelog.Debian.gz");

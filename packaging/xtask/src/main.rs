@@ -40,6 +40,8 @@ enum Verb {
         /// Where to write [default: target/dist/completions]
         dir: Option<PathBuf>,
     },
+    /// Build what the packages are made with, once, below target/tools
+    Tools,
     /// Build, stage below target/dist/root, and make the packages
     Dist(Dist),
 }
@@ -80,6 +82,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Completions { dir } => {
             stage::completions(&dir.unwrap_or_else(|| dist.join("completions")))
         }
+        Verb::Tools => deb::tool_of_ours(&root()).map(drop),
         Verb::Dist(flags) => packages(&dist, &flags),
     }
 }

@@ -36,7 +36,6 @@ const FILES: &[(&str, &str, u32)] = &[
         0o644,
     ),
     ("README.md", "usr/share/doc/fakd/README.md", 0o644),
-    ("CHANGELOG.md", "usr/share/doc/fakd/CHANGELOG.md", 0o644),
     ("SECURITY.md", "usr/share/doc/fakd/SECURITY.md", 0o644),
     ("packaging/copyright", "usr/share/doc/fakd/copyright", 0o644),
 ];
@@ -83,6 +82,12 @@ pub(crate) fn stage(root: &Path, staged: &Path, epoch: &str) -> Outcome {
     for (shell, place) in COMPLETIONS {
         put(&staged.join(place), &completion(shell), 0o644)?;
     }
+    let changes = read(&root.join("CHANGELOG.md"))?;
+    put(
+        &staged.join("usr/share/doc/fakd/changelog.gz"),
+        &gzip(&changes)?,
+        0o644,
+    )?;
     let mut pages = man::pages()?;
     for name in names(&root.join("man"))? {
         let text = read(&root.join("man").join(&name))?;
