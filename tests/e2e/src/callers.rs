@@ -64,6 +64,11 @@ impl Told {
         self.stop.store(true, Ordering::SeqCst);
     }
 
+    /// Callers that are started from now on do not end.
+    pub fn go_on(&self) {
+        self.stop.store(false, Ordering::SeqCst);
+    }
+
     fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod callers;
+pub mod disk;
 
 use fak_support::{Daemon, Place};
 
