@@ -150,6 +150,43 @@ fn the_known_vectors() {
     assert_eq!(consistency_proof(6, 8, kept).unwrap(), proof.map(hex));
 }
 
+/// The vectors of the format page, computed by an independent implementation.
+#[test]
+fn the_format_page_shows_the_roots() {
+    let page = include_str!("../../../../docs/journal-format.md");
+    let shown = |size: u64, root: Digest| {
+        let hex = root.to_string().replace("sha256:", "");
+        let row = format!("| {size} | `{hex}` |");
+        assert!(page.contains(&row), "docs/journal-format.md lacks {row}");
+    };
+    let mut tree = Tree::new();
+    let mut shown_to = 0;
+    for number in 0..70_000_u64 {
+        for tile in tree.push(leaf(number.to_string().as_bytes())) {
+            if (tile.level, tile.index) == (0, 0) {
+                let digest = digest_bytes(&tile.to_bytes()).to_string();
+                assert!(page.contains(&digest.replace("sha256:", "")), "{digest}");
+            }
+        }
+        if [255, 256, 257, 1000, 65_536, 65_537, 70_000].contains(&tree.size()) {
+            shown(tree.size(), tree.root());
+            shown_to = tree.size();
+        }
+    }
+    assert_eq!(shown_to, 70_000);
+
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("{\"") && line.contains("\"kind\":"));
+    let mut tree = Tree::new();
+    shown(0, tree.root());
+    for row in rows {
+        tree.push(leaf(row.as_bytes()));
+        shown(tree.size(), tree.root());
+    }
+    assert_eq!(tree.size(), 3);
+}
+
 /// Across the edges of tiles of two levels, every size has the root the definition gives it.
 #[test]
 fn every_size_has_its_root() {
