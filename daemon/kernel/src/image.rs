@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     emergency::Emergency,
-    kernel::{Kernel, Limits, Totals},
+    kernel::{Kernel, Limits},
     limit::{Limit, Measure, Together},
     meter::{Entry, Key, Meter, MeterId, Owners},
     session::{RunState, Session, Viewer},
@@ -23,7 +23,7 @@ const MAGIC: &[u8] = b"fak-kernel/v2\n";
 
 /// The bytes are not an image this build wrote whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RestoreError(&'static str);
+pub struct RestoreError(pub(crate) &'static str);
 
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +40,6 @@ impl std::error::Error for RestoreError {}
 #[derive(Serialize, Deserialize)]
 struct Image {
     generation: u64,
-    totals: [u64; 4],
     /// Least recent first, so that putting them back in order restores the order.
     sessions: Vec<SessionImage>,
     principals: Vec<String>,
@@ -155,15 +154,8 @@ impl Kernel {
             .map(SessionImage::of)
             .collect();
         sessions.reverse();
-        let totals = self.totals;
         Image {
             generation: self.generation,
-            totals: [
-                totals.calls,
-                totals.allowed,
-                totals.transformed,
-                totals.refused,
-            ],
             sessions,
             principals: names.list,
             in_force,
@@ -174,13 +166,6 @@ impl Kernel {
 
     fn of_image(limits: Limits, image: Image) -> Option<Self> {
         let mut kernel = Self::new(limits);
-        let [calls, allowed, transformed, refused] = image.totals;
-        kernel.totals = Totals {
-            calls,
-            allowed,
-            transformed,
-            refused,
-        };
         kernel.generation = image.generation;
         kernel.emergency = image.emergency.map(EmergencyImage::into_emergency);
         for session in image.sessions {

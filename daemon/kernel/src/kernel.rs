@@ -70,19 +70,6 @@ impl Default for Limits {
     }
 }
 
-/// How many verdicts were given since the journal's first row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Calls that got a verdict.
-    pub calls: u64,
-    /// Of these, admitted as they were.
-    pub allowed: u64,
-    /// Of these, admitted with edits.
-    pub transformed: u64,
-    /// Of these, refused.
-    pub refused: u64,
-}
-
 /// The answer to a call and the row that must be durable before it leaves.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -93,7 +80,7 @@ pub struct Decision {
     pub draft: Draft,
 }
 
-/// Sessions, quotas and totals.
+/// Sessions and quotas.
 ///
 /// * Every state change is made from a [`Draft`] and nothing else, and [`Kernel::replay`] makes the same change from
 ///   the same record: replaying a journal gives the state of the kernel that wrote it.
@@ -104,7 +91,6 @@ pub struct Kernel {
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
     pub(crate) quotas: Quotas,
-    pub(crate) totals: Totals,
     pub(crate) generation: u64,
     pub(crate) emergency: Option<Emergency>,
     /// The emergency's time is over by a clock nobody can set. Not state: a start reads the clocks anew.
@@ -125,7 +111,6 @@ impl Kernel {
             limits,
             sessions: Sessions::new(bounds),
             quotas: Quotas::new(owners),
-            totals: Totals::default(),
             generation: 0,
             emergency: None,
             lapsed: false,
@@ -275,10 +260,6 @@ impl Kernel {
         }
         self.sessions.give_back(&turn_in(draft));
         self.uncount_use(draft);
-        let totals = &mut self.totals;
-        let of_kind = total_of(totals, draft);
-        *of_kind = of_kind.saturating_sub(1);
-        totals.calls = totals.calls.saturating_sub(1);
     }
 
     /// The viewer's sessions, last used first, at most `count_max` of them.
@@ -301,12 +282,6 @@ impl Kernel {
     #[must_use]
     pub fn session(&self, viewer: Viewer<'_>, trace: &str) -> Option<Session> {
         self.sessions.get(viewer, trace).cloned()
-    }
-
-    /// How many verdicts were given.
-    #[must_use]
-    pub const fn totals(&self) -> Totals {
-        self.totals
     }
 
     /// The generation of the last policy installed; a new snapshot takes the next number.
@@ -346,8 +321,6 @@ impl Kernel {
             self.sessions.count(now, &turn_in(draft));
         }
         self.count_use(draft);
-        self.totals.calls += 1;
-        *total_of(&mut self.totals, draft) += 1;
     }
 }
 
@@ -421,14 +394,6 @@ fn turn_in(draft: &Draft) -> Turn<'_> {
         admitted: admitted(draft),
         // A reason this build does not know is still a refusal.
         reason: Reason::parse(&draft.reason).unwrap_or(Reason::DefaultDeny),
-    }
-}
-
-fn total_of<'a>(totals: &'a mut Totals, draft: &Draft) -> &'a mut u64 {
-    match VerdictKind::parse(&draft.verdict) {
-        Some(VerdictKind::Allow) if admitted(draft) => &mut totals.allowed,
-        Some(VerdictKind::Transform) if admitted(draft) => &mut totals.transformed,
-        _ => &mut totals.refused,
     }
 }
 

@@ -42,6 +42,7 @@ mod quota;
 mod recency;
 mod record;
 mod session;
+mod tally;
 mod time;
 
 pub use emergency::{
@@ -56,9 +57,10 @@ pub use image::RestoreError;
 pub use judge::{Judgement, Profile, Snapshot};
 pub use kernel::{
     Decision, Kernel, Limits, QUOTA_KEYS_MAX, QUOTA_KEYS_PER_PRINCIPAL_MAX, SESSION_IDLE_MS_MAX,
-    SESSIONS_MAX, SESSIONS_PER_PRINCIPAL_MAX, Totals,
+    SESSIONS_MAX, SESSIONS_PER_PRINCIPAL_MAX,
 };
 pub use quota::BY_RATE_LIMIT;
 pub use record::{ABOUT_GENERATION, ABOUT_PROFILE, ABOUT_REFUSED, policy_refused, rpc_refused};
 pub use session::{EXPIRED_PER_CALL_MAX, RunState, Session, Viewer};
+pub use tally::{Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, TALLY_RULES_MAX, Tally};
 pub use time::{Timestamp, mint_trace};

@@ -285,6 +285,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_replay_gives_the_live_state_and_no_use_lies_outside(
         steps in prop::collection::vec(step(), 1..100),

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use fak_chain::RecordKind;
-use fak_kernel::{Kernel, Viewer};
+use fak_kernel::{BY_EMERGENCY, Kernel, Tally, Viewer};
 use fak_types::{Reason, VerdictKind};
 
 use crate::{
-    callers::{CALLS_PER_SESSION, CALLS_PER_WINDOW, OBSERVED_UID, USERS, WINDOW_US, limits},
+    callers::{Ask, CALLS_PER_SESSION, CALLS_PER_WINDOW, OBSERVED_UID, USERS, WINDOW_US, limits},
     world::{Answer, World},
 };
 
@@ -40,7 +40,8 @@ pub fn whole_history(world: &World) -> Held {
     invariant_window(world)?;
     invariant_replay_is_live(world)?;
     invariant_image_and_rows_agree(world)?;
-    invariant_totals_count_rows(world)
+    invariant_emergencies_are_bounded(world)?;
+    invariant_tally_counts_rows(world)
 }
 
 fn invariant_last_answer_is_durable(world: &World) -> Held {
@@ -94,10 +95,12 @@ fn invariant_sessions_are_bounded(world: &World) -> Held {
 }
 
 fn invariant_refused_calls_never_run(world: &World) -> Held {
-    let Some(ask) = world.executed.last() else {
+    let Some((ask, by)) = world.executed.last() else {
         return Ok(());
     };
-    hold(ask.may_ever_pass(), || format!("{ask:?} ran"))
+    hold(ask.may_ever_pass() || by == BY_EMERGENCY, || {
+        format!("{ask:?} ran")
+    })
 }
 
 fn invariant_chain_verifies(world: &World) -> Held {
@@ -124,7 +127,10 @@ fn invariant_every_answer_is_a_row(world: &World) -> Held {
 /// Across reloads, restarts, kills and a clock that jumps.
 fn invariant_lifetime_quota(world: &World) -> Held {
     let mut admitted: HashMap<(u32, &str), u64> = HashMap::new();
-    for ask in world.executed.iter().filter(|ask| ask.uid != OBSERVED_UID) {
+    // What an emergency admits is spent too, but over a full table nothing can be.
+    let counted =
+        |(ask, by): &&(Ask, String)| ask.uid != OBSERVED_UID && by.as_str() != BY_EMERGENCY;
+    for (ask, _) in world.executed.iter().filter(counted) {
         let count = admitted.entry((ask.uid, ask.trace)).or_default();
         *count += 1;
         hold(*count <= CALLS_PER_SESSION, || {
@@ -142,6 +148,7 @@ fn invariant_window(world: &World) -> Held {
             .iter()
             .enumerate()
             .filter(|(_, answer)| answer.ask.uid == uid && answer.verdict.kind.admits())
+            .filter(|(_, answer)| &*answer.verdict.by != BY_EMERGENCY)
             .map(|(n, answer)| (n, answer.draft.ts_us))
             .collect();
         for (end, (n, last)) in times.iter().enumerate() {
@@ -178,9 +185,9 @@ fn invariant_replay_is_live(world: &World) -> Held {
     hold(replayed.snapshot() == world.kernel.snapshot(), || {
         format!(
             "replayed {:?} {:?}\nlive {:?} {:?}",
-            replayed.totals(),
+            replayed.emergency(),
             replayed.sessions(Viewer::All, 99),
-            world.kernel.totals(),
+            world.kernel.emergency(),
             world.kernel.sessions(Viewer::All, 99)
         )
     })
@@ -197,20 +204,45 @@ fn invariant_image_and_rows_agree(world: &World) -> Held {
     })
 }
 
-fn invariant_totals_count_rows(world: &World) -> Held {
-    let started = world.start();
-    let verdicts = |kind| {
-        world
-            .disk
-            .records(0)
-            .filter(|record| record.kind == kind)
-            .count()
-    };
-    let (decided, denied) = (verdicts(RecordKind::Decide), verdicts(RecordKind::Deny));
-    let totals = started.totals();
+fn invariant_tally_counts_rows(world: &World) -> Held {
+    let mut tally = Tally::default();
+    world.disk.records(0).for_each(|row| tally.count(&row));
+    let of = |kind| world.disk.records(0).filter(move |row| row.kind == kind);
+    let (decided, denied) = (of(RecordKind::Decide).count(), of(RecordKind::Deny).count());
+    let uses = of(RecordKind::Decide)
+        .filter(|row| row.by == BY_EMERGENCY)
+        .count();
     let same = |count: u64, rows: usize| usize::try_from(count) == Ok(rows);
     hold(
-        same(totals.allowed + totals.transformed, decided) && same(totals.refused, denied),
-        || format!("{totals:?} for {decided} DECIDE and {denied} DENY rows"),
-    )
+        same(tally.decided(), decided + denied)
+            && same(tally.refused(), denied)
+            && same(tally.latency.count, decided + denied)
+            && same(tally.emergencies.uses, uses),
+        || format!("{tally:?} for {decided} DECIDE and {denied} DENY rows"),
+    )?;
+    // What a start reads of an image is what it folded.
+    hold(Tally::restore(&tally.snapshot()) == Ok(tally), || {
+        "a tally does not read back".to_owned()
+    })
+}
+
+/// What an emergency admits lies between the row that began it and its deadline, by both clocks.
+fn invariant_emergencies_are_bounded(world: &World) -> Held {
+    let mut open: Option<(u64, u64)> = None;
+    for row in world.disk.records(0) {
+        match row.kind {
+            RecordKind::Emergency if row.subject == "begin" => {
+                open = Some((row.ts_us, row.until_us));
+            }
+            RecordKind::Emergency => open = None,
+            RecordKind::Decide if row.by == BY_EMERGENCY => {
+                let inside = open.is_some_and(|(from, to)| (from..to).contains(&row.ts_us));
+                hold(inside, || format!("{row:?} outside of {open:?}"))?;
+            }
+            _ => {}
+        }
+    }
+    hold(!world.outlived, || {
+        "an emergency admitted a call after the time it was granted".to_owned()
+    })
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use fak_chain::Draft;
-use fak_kernel::{Decision, Judgement, Kernel, Snapshot, Timestamp};
+use fak_kernel::{
+    BY_EMERGENCY, Decision, Emergency, Judgement, Kernel, Snapshot, Timestamp, emergency_begin,
+    emergency_end,
+};
 use fak_policy::NoWorld;
 use fak_types::Verdict;
 
@@ -57,14 +60,20 @@ pub struct World {
     pub disk: Disk,
     /// Every verdict that left, in order.
     pub answers: Vec<Answer>,
-    /// Calls the callers went on to run.
-    pub executed: Vec<Ask>,
+    /// Calls the callers went on to run, and what admitted each.
+    pub executed: Vec<(Ask, String)>,
     /// Whether a decision was taken back since the last start.
     pub retracted: bool,
     /// Times at which the clock was set; windows across them count nothing.
     pub clock_set: Vec<usize>,
+    /// Whether an emergency admitted a call after the time it was granted.
+    pub outlived: bool,
     random: Random,
     now: Timestamp,
+    /// Microseconds that really passed, on a clock nobody sets.
+    passed: u64,
+    /// When, on that clock, the emergency is over.
+    empty_at: Option<u64>,
     snapshot: Snapshot,
     in_flight: Vec<InFlight>,
 }
@@ -87,8 +96,11 @@ impl World {
             executed: Vec::new(),
             retracted: false,
             clock_set: Vec::new(),
+            outlived: false,
             random,
             now: Timestamp(1_700_000_000_000_000),
+            passed: 0,
+            empty_at: None,
             snapshot: Snapshot::new(0, Arc::clone(&POLICIES[0])),
             in_flight: Vec::new(),
         };
@@ -98,14 +110,16 @@ impl World {
 
     /// One thing happens.
     pub fn step(&mut self) {
-        match self.random.below(40) {
+        match self.random.below(42) {
             0..14 => self.receive(),
             14..25 => self.settle_one(),
             25..34 => self.write_one(),
-            34 | 35 => self.now.0 += self.random.below(8_000_000),
+            34 | 35 => self.wait(),
             36 => self.set_clock(),
             37 => self.reload(),
             38 => self.change_disk(),
+            39 => self.declare(),
+            40 => self.mind_emergency(),
             _ => self.kill_or_save(),
         }
     }
@@ -128,7 +142,59 @@ impl World {
             .any(|call| matches!(call, InFlight::Settled(..)))
     }
 
+    fn wait(&mut self) {
+        let us = self.random.below(8_000_000);
+        self.now.0 += us;
+        self.passed += us;
+    }
+
+    /// An emergency begins or ends. Rows waiting for the disk come first, as at a reload.
+    fn declare(&mut self) {
+        while !self.is_quiet() {
+            self.write_one();
+        }
+        let who = Ask::draw(&mut self.random).who();
+        let lasts_us = 1 + self.random.below(20_000_000);
+        let row = if self.kernel.emergency().is_some() && self.random.one_in(2) {
+            self.kernel.lapse();
+            emergency_end(self.now, Some(&who), "repaired")
+        } else {
+            emergency_begin(self.now, &who, "on fire", lasts_us)
+        };
+        self.declare_durably(&row, lasts_us);
+    }
+
+    /// The row first, then the effect.
+    fn declare_durably(&mut self, row: &Draft, lasts_us: u64) {
+        if self.disk.append(std::slice::from_ref(row)) {
+            self.kernel.declare(row);
+            let empty_at = self.passed + lasts_us;
+            self.empty_at = self.kernel.emergency().map(|_| empty_at);
+        }
+    }
+
+    /// What fakd does before each call: ends an emergency whose time has passed on either clock.
+    fn mind(&mut self) {
+        if self.empty_at.is_some_and(|at| self.passed >= at) {
+            self.kernel.lapse();
+        }
+    }
+
+    /// What fakd does now and then: writes that an emergency is over.
+    fn mind_emergency(&mut self) {
+        self.mind();
+        if self.kernel.emergency().is_none() || self.kernel.is_emergency(self.now) {
+            return;
+        }
+        while !self.is_quiet() {
+            self.write_one();
+        }
+        let row = emergency_end(self.now, None, "its time had passed");
+        self.declare_durably(&row, 0);
+    }
+
     fn receive(&mut self) {
+        self.mind();
         let ask = Ask::draw(&mut self.random);
         let (who, call) = (ask.who(), ask.call());
         let judgement = match self.kernel.precheck(self.now, &who, &call, &self.snapshot) {
@@ -150,9 +216,12 @@ impl World {
         let InFlight::Judged(ask, judgement) = self.in_flight.remove(at) else {
             return;
         };
+        self.mind();
         let decision = self
             .kernel
             .settle(self.now, &ask.who(), &ask.call(), judgement);
+        let is_late = self.empty_at.is_none_or(|at| self.passed >= at);
+        self.outlived |= is_late && &*decision.verdict.by == BY_EMERGENCY;
         self.in_flight
             .push(InFlight::Settled(ask, Box::new(decision)));
     }
@@ -173,7 +242,7 @@ impl World {
             return;
         }
         if verdict.kind.admits() {
-            self.executed.push(ask);
+            self.executed.push((ask, verdict.by.as_ref().to_owned()));
         }
         self.answers.push(Answer {
             ask,
@@ -230,6 +299,9 @@ impl World {
         }
         self.kernel = self.start();
         self.retracted = false;
+        // What is left by the wall clock, which is never more than was granted.
+        let left = |emergency: &Emergency| emergency.left_us(self.now);
+        self.empty_at = self.kernel.emergency().map(|e| self.passed + left(e));
     }
 
     /// The kernel a start makes of what is on the disk.
