@@ -109,6 +109,7 @@ impl Store {
             }
         };
         make_durable(&conn).map_err(storage)?;
+        settle_log(&conn).map_err(storage)?;
         schema::migrate(&mut conn, format)
             .map_err(storage)?
             .map_err(|fault| OpenError::Unsound {
@@ -358,6 +359,21 @@ pub(crate) fn harden(conn: &Connection) -> rusqlite::Result<()> {
     // A bad sector is an error in a read call and a signal in a mapping.
     conn.pragma_update(None, "mmap_size", 0)?;
     conn.pragma_update(None, "temp_store", "MEMORY")
+}
+
+/// Moves all of the write-ahead log into the database and begins it anew.
+///
+/// Whoever wrote the log may have seen a sync fail. The kernel then holds the pages for written and shows them to us,
+/// the disk may lack them, and rows that follow them in the log would be cut off with them in a power cut. What is
+/// copied out of the log is written again, and synced, before anything is acknowledged.
+fn settle_log(conn: &Connection) -> rusqlite::Result<()> {
+    let held: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if held {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let why = "a reader holds the write-ahead log".to_owned();
+        return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
+    }
+    Ok(())
 }
 
 fn make_durable(conn: &Connection) -> rusqlite::Result<()> {

@@ -416,3 +416,33 @@ async fn arguments_and_results_appear_as_digests_only() {
             .any(|window| window == SECRET.as_bytes())
     );
 }
+
+/// A clock that is set back, by seconds or by years: rows keep the order they were written in.
+#[tokio::test]
+async fn the_order_is_the_numbers_not_the_clocks() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let (journal, _) = open(&path);
+    let clock = [
+        1_700_000_000_000_000,
+        1,
+        0,
+        1_600_000_000_000_000,
+        1_600_000_000_000_000,
+    ];
+    for ts_us in clock {
+        let row = Draft { ts_us, ..draft(7) };
+        journal.append(row).await.unwrap();
+    }
+    journal.close().await.unwrap();
+    sound(&path);
+    let told = |mut seen: Vec<(u64, u64)>, record: Record| {
+        seen.push((record.seq, record.ts_us));
+        seen
+    };
+    let seen = Reader::open(&path)
+        .unwrap()
+        .fold(1, Vec::new(), told)
+        .unwrap();
+    assert!(seen.into_iter().eq((1..).zip(clock)));
+}

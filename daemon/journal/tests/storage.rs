@@ -14,9 +14,9 @@ use std::{
 
 use fak_journal::{
     AppendError, Draft, Durability, Journal, OpenError, ReadError, Reader, Receipt, Record,
-    RecordKind, Settings, Trouble, TroubleKind,
+    RecordKind, Settings, TreeSource, Trouble, TroubleKind,
 };
-use support::{Mount, again, child_path, draft, filled, open, run, sound, text};
+use support::{Mount, again, child_path, draft, filled, format_1, open, run, sound, text};
 use tempfile::tempdir;
 
 /// Takes all the space there is.
@@ -25,6 +25,13 @@ fn ballast(dir: &Path) {
     let block = [0_u8; 4096];
     while file.write_all(&block).is_ok() {}
     while file.write_all(&[0]).is_ok() {}
+}
+
+async fn same_tree(journal: &Journal, path: &Path) {
+    let (size, root) = journal.tree().await.unwrap();
+    let reader = Reader::open(path).unwrap();
+    assert_eq!(reader.head().unwrap().seq, size);
+    assert_eq!(reader.tree_root_at(size), Ok(root));
 }
 
 /// Appends until it is refused; yields the receipts and the refusal.
@@ -101,8 +108,11 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
         if round == 0 {
             until_healthy(&journal).await;
         }
+        // The tree is that of the rows on disk, before the first write succeeds as well as after.
+        same_tree(&journal, &path).await;
         receipts.push(journal.append(draft(2)).await.unwrap());
         assert!(journal.health().ok);
+        same_tree(&journal, &path).await;
     }
     journal.close().await.unwrap();
     sound(&path);
@@ -166,6 +176,40 @@ async fn no_space_for_a_new_journal() {
     journal.append(draft(1)).await.unwrap();
     journal.close().await.unwrap();
     sound(&path);
+}
+
+/// All of the new format or none of it, and the old file goes on being read.
+#[tokio::test]
+async fn no_space_to_bring_a_journal_forward() {
+    const ROWS: u64 = 3000;
+    let dir = tempdir().unwrap();
+    let Some(mount) = Mount::tmpfs(dir.path(), 4096) else {
+        return;
+    };
+    let path = mount.path().join("journal.db");
+    format_1(&path, ROWS);
+    let before = fak_journal::verify(&path).unwrap();
+    ballast(mount.path());
+    let error = Journal::open(Settings::new(&path)).unwrap_err();
+    assert!(matches!(error, OpenError::Storage(_)), "{error}");
+    let after = fak_journal::verify(&path).unwrap();
+    assert_eq!((after.head, after.root), (before.head, before.root));
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.tree_root_at(ROWS), Ok(before.root));
+    assert_eq!(reader.tree_source(), TreeSource::Bodies);
+    drop(reader);
+    fs::remove_file(mount.path().join("ballast")).unwrap();
+
+    // Nor on media nobody can write.
+    assert!(mount.remount("ro"));
+    assert!(Journal::open(Settings::new(&path)).is_err());
+    assert_eq!(fak_journal::verify(&path).unwrap().root, before.root);
+    assert!(mount.remount("rw"));
+    let (journal, opened) = open(&path);
+    assert_eq!(opened.head, before.head);
+    assert_eq!(journal.tree().await, Ok((ROWS, before.root)));
+    journal.close().await.unwrap();
+    assert_eq!(sound(&path).root, before.root);
 }
 
 #[tokio::test]
@@ -312,6 +356,34 @@ async fn a_row_from_elsewhere_stops_the_journal() {
         .unwrap();
     journal.append(draft(2)).await.unwrap();
     journal.close().await.unwrap();
+}
+
+/// A commit that was reported as failed and reached the disk: its rows are in the file, and whether its
+/// tiles are does not matter. The 256th row is one of them.
+#[tokio::test]
+async fn rows_that_were_written_after_all_are_taken_over_with_their_tree() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("journal.db");
+    let (journal, _) = open(&path);
+    let receipts = journal
+        .append_all((1..=254).map(draft).collect())
+        .await
+        .unwrap();
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let mut prev = receipts[253].hash;
+    for seq in 255..=260_u64 {
+        let body = fak_chain::encode(&draft(seq), seq);
+        prev = fak_chain::link(&prev, &body);
+        let values = (seq, std::str::from_utf8(&body).unwrap(), prev.0);
+        conn.execute("INSERT INTO records VALUES (?1, ?2, ?3)", values)
+            .unwrap();
+    }
+    journal.append(draft(1)).await.unwrap_err();
+    same_tree(&journal, &path).await;
+    assert_eq!(journal.append(draft(1)).await.unwrap().seq, 261);
+    same_tree(&journal, &path).await;
+    journal.close().await.unwrap();
+    assert_eq!(sound(&path).rows, 261);
 }
 
 #[tokio::test]

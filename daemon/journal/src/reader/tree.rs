@@ -11,7 +11,7 @@ use std::{
 };
 
 use fak_chain::{
-    Fault, Problem, ProofError, TILE_HASHES, TILE_LEVELS, Tiles, consistency_proof,
+    Fault, Problem, ProofError, TILE_HASHES, TILE_LEVELS, Tile, Tiles, consistency_proof,
     inclusion_proof, leaf, leaves_to_end, root_at, tile_root, verify_consistency, verify_inclusion,
 };
 use fak_types::Digest;
@@ -178,7 +178,7 @@ impl Tiles for Source<'_> {
         let range = first..hashes.clamp(first, first.saturating_add(TILE_HASHES as u64));
         let whole = range.end - range.start == TILE_HASHES as u64;
         let found = match whole.then(|| self.believed(level, index)).flatten() {
-            Some(hashes) => hashes,
+            Some(tile) => tile.hashes,
             None if range.is_empty() => Vec::new(),
             None => match level.checked_sub(1) {
                 None => self.leaves(range)?,
@@ -202,7 +202,7 @@ impl Source<'_> {
     }
 
     /// The stored tile, when its hashes make its root.
-    fn believed(&self, level: u8, index: u64) -> Option<Vec<Digest>> {
+    fn believed(&self, level: u8, index: u64) -> Option<Tile> {
         if !self.stored {
             return None;
         }
@@ -210,7 +210,7 @@ impl Source<'_> {
         if tile.is_none() {
             self.reader.learned.from_bodies.set(true);
         }
-        tile.map(|tile| tile.hashes)
+        tile
     }
 
     /// The leaves at these places.
@@ -248,18 +248,25 @@ impl Source<'_> {
         if let Some(root) = known {
             return Ok(root);
         }
+        let root = match self.believed(level, index) {
+            Some(tile) => tile.root,
+            None => self.computed_root(level, index)?,
+        };
+        let mut roots = self.reader.learned.roots.borrow_mut();
+        roots.insert((level, index), root);
+        Ok(root)
+    }
+
+    fn computed_root(&mut self, level: u8, index: u64) -> Result<Digest, ReadError> {
         let hashes = self.hashes(level, index)?;
+        self.fetched.remove(&(level, index));
         // INVARIANT: only complete tiles are asked for, so a short one means that rows vanished meanwhile.
-        let root = tile_root(&hashes).ok_or_else(|| {
+        tile_root(&hashes).ok_or_else(|| {
             self.reader.unproved(ProofError::Short {
                 level,
                 index,
                 found: hashes.len(),
             })
-        })?;
-        self.fetched.remove(&(level, index));
-        let mut roots = self.reader.learned.roots.borrow_mut();
-        roots.insert((level, index), root);
-        Ok(root)
+        })
     }
 }

@@ -43,6 +43,47 @@ pub(crate) async fn filled(path: &Path, rows: u64) {
     journal.close().await.expect("closed");
 }
 
+/// A closed journal as the version before the tree left it: the tables of format 1 and nothing else.
+pub(crate) fn format_1(path: &Path, rows: u64) {
+    let conn = rusqlite::Connection::open(path).expect("a fixture");
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL;
+CREATE TABLE records (
+  seq INTEGER PRIMARY KEY CHECK (seq > 0),
+  body TEXT NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE INDEX records_trace ON records (json_extract(body, '$.trace'))
+  WHERE json_extract(body, '$.trace') IS NOT NULL;
+CREATE INDEX records_gap ON records (seq) WHERE instr(body, '\"kind\":\"GAP\"') > 0;
+CREATE TRIGGER records_keep BEFORE UPDATE ON records
+  BEGIN SELECT RAISE(ABORT, 'a journal is append-only'); END;
+CREATE TRIGGER records_stay BEFORE DELETE ON records
+  BEGIN SELECT RAISE(ABORT, 'a journal is append-only'); END;
+CREATE TABLE kernel_state (
+  key TEXT PRIMARY KEY,
+  value BLOB NOT NULL,
+  seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+PRAGMA application_id = 0x66616b4a; PRAGMA user_version = 1; BEGIN",
+    )
+    .expect("a fixture");
+    let mut prev = fak_types::Digest::ZERO;
+    for seq in 1..=rows {
+        // The clock jumps back between any two rows; the order is the number's.
+        let row = Draft {
+            ts_us: 1_700_000_000_000_000 - seq,
+            ..draft(seq)
+        };
+        let body = fak_chain::encode(&row, seq);
+        prev = fak_chain::link(&prev, &body);
+        let values = (seq, std::str::from_utf8(&body).expect("a fixture"), prev.0);
+        conn.execute("INSERT INTO records VALUES (?1, ?2, ?3)", values)
+            .expect("a fixture");
+    }
+    conn.execute_batch("COMMIT").expect("a fixture");
+}
+
 pub(crate) fn sound(path: &Path) -> Report {
     let report = fak_journal::verify(path).expect("readable");
     assert_eq!(
