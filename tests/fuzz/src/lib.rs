@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use fak_args::{Args, Host, parse_host, parse_url, path_within};
+use fak_chain::{Checkpoint, GrowthProof, Note, PublicKey, RowProof};
 use fak_policy::{NoWorld, Policy};
 use fak_types::{ToolCall, VerdictKind};
 
@@ -20,6 +21,7 @@ pub const ENTRIES: &[Entry] = &[
     ("path", path),
     ("arguments", arguments),
     ("record", record),
+    ("evidence", evidence),
     ("verdict", verdict),
 ];
 
@@ -143,3 +145,31 @@ pub fn verdict(data: &[u8]) {
     let verdict = FLOOR.adjudicate(&call, &NoWorld);
     assert!(verdict.kind != VerdictKind::Allow || tool.bytes().all(|byte| byte.is_ascii_graphic()));
 }
+
+/// A note, a checkpoint, a key or a proof: what reads writes itself back, and nobody's key has signed it.
+///
+/// # Panics
+/// When a text and its value differ, or a stranger's text is believed.
+pub fn evidence(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let key = PublicKey::parse(KEY).expect("a key");
+    if let Ok(note) = Note::parse(text) {
+        assert_eq!(note.to_string(), text);
+        assert!(Checkpoint::open(&note, &key).is_err());
+    }
+    if let Ok(proof) = RowProof::parse(text) {
+        assert_eq!(RowProof::parse(&proof.to_string()), Ok(proof.clone()));
+        assert!(proof.verify(&key).is_err());
+    }
+    if let Ok(proof) = GrowthProof::parse(text) {
+        assert_eq!(GrowthProof::parse(&proof.to_string()), Ok(proof));
+    }
+    if let Ok(key) = PublicKey::parse(text) {
+        assert_eq!(PublicKey::parse(&key.to_string()), Ok(key));
+    }
+}
+
+/// The public key of the example in the documentation of Go's `sumdb/note`; no seed below is signed by it.
+const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";

@@ -15,6 +15,10 @@ const SEEDS: &[&str] = &[
     "~/../a/./b//c/%2e%2e/\u{ff0e}\u{ff0e}/d",
     r#"{"command":"ls","n":[1,2.5,-0,1e3],"s":"\u00e9\ud83d\ude00","o":{"a":null,"b":true}}"#,
     r#"{"kind":"DECIDE","seq":1,"ts_us":1}"#,
+    "edge/fak\n7\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\n\u{2014} edge/fak AAAAAQID\n",
+    "old 3\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\nedge/fak\n7\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\n\u{2014} edge/fak AAAAAQID\n",
+    "c2sp.org/tlog-proof@v1\nextra e30=\nindex 6\n\nedge/fak\n7\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\n\u{2014} edge/fak AAAAAQID\n",
+    "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
     "Bash\n{\"command\":\"git push --force origin main\"}",
     "Write\n{\"file_path\":\".git/hooks/pre-commit\",\"content\":\"x\"}",
 ];
