@@ -19,6 +19,8 @@ rpm=$(ls "$dist"/fakd-*.rpm)
 
 # The same tree, packed again, is the same bytes.
 rm -rf "$dist/again"
+SOURCE_DATE_EPOCH=$(cat "$dist/epoch")
+export SOURCE_DATE_EPOCH
 cargo xtask dist --no-build --output "$dist/again" >/dev/null 2>&1
 for package in "$deb" "$rpm"; do
     rc=0

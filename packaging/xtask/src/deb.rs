@@ -18,6 +18,8 @@ pub(crate) fn build(
     epoch: &str,
 ) -> Outcome<PathBuf> {
     let cargo_deb = tool_of_ours(root)?;
+    // Another version is for trying an upgrade: it need not be small.
+    let is_trial = version.is_some();
     let version = version.map_or_else(
         || concat!(env!("CARGO_PKG_VERSION"), "-1").to_owned(),
         ToOwned::to_owned,
@@ -27,10 +29,12 @@ pub(crate) fn build(
     let architecture = tool::output(Command::new("dpkg").arg("--print-architecture"))?;
     let package = output.join(format!("fakd_{version}_{architecture}.deb"));
     // The programs are built and stripped already, and lie where the other package takes them from.
+    let pressing: &[&str] = if is_trial { &["--fast"] } else { &[] };
     tool::run(
         Command::new(&cargo_deb)
             .current_dir(root)
             .args(["-p", "fakd", "--no-build", "--no-strip", "--quiet"])
+            .args(pressing)
             .args(["--deb-version", &version, "--output"])
             .arg(&package)
             .env("SOURCE_DATE_EPOCH", epoch),

@@ -106,6 +106,8 @@ fn packages(dist: &Path, flags: &Dist) -> Outcome {
     let output = flags.output.clone().unwrap_or_else(|| dist.to_owned());
     let staged = dist.join("root");
     stage::stage(&root, &staged, &epoch)?;
+    // Who packs the same tree again to compare needs the same time.
+    stage::put(&dist.join("epoch"), epoch.as_bytes(), 0o644)?;
     let mut made = vec![deb::build(
         &root,
         &output,

@@ -3,10 +3,10 @@
 
 own=/var/lib/fakd/keys/journal.key
 eq "$(stat -c '%U:%G %a' "$own")" "fak:fak 600" "without a credential fakd has made its own key"
-signer() { fakctl --socket /run/fak/admin.sock --json audit checkpoint | grep -o '[^"]*+[0-9a-f]\{8\}+[^"\\]*' | head -n 1; }
-signer >/out/signer-own
 checkpoint() { fakctl --socket /run/fak/admin.sock audit checkpoint; }
 eq "$(code checkpoint)" 0 "and signs checkpoints with it"
+public() { fakctl --socket /run/fak/admin.sock audit checkpoint --key; }
+its=$(public)
 
 # The same key from the credential store, and none in the state directory.
 systemctl stop fakd.service
@@ -16,7 +16,7 @@ systemctl start fakd
 ok $? "LoadCredential=: it starts with the key in /etc/credstore"
 test ! -e "$own"
 ok $? "and makes no key of its own"
-eq "$(code checkpoint)" 0 "and signs with the credential"
+eq "$(code checkpoint) $(public)" "0 $its" "and signs with the credential"
 
 # The same key encrypted to this machine, by a drop-in.
 if systemd-creds setup >&2 && systemd-creds encrypt --with-key=host --name=fak.journal-key \
@@ -31,7 +31,7 @@ if systemd-creds setup >&2 && systemd-creds encrypt --with-key=host --name=fak.j
     ok $? "LoadCredentialEncrypted=: it starts with the encrypted key"
     test ! -e "$own"
     ok $? "and makes no key of its own"
-    eq "$(code checkpoint)" 0 "and signs with the decrypted key"
+    eq "$(code checkpoint) $(public)" "0 $its" "and signs with the decrypted key"
     systemctl stop fakd.service
     systemd-creds decrypt --name=fak.journal-key /etc/credstore.encrypted/fak.journal-key "$own" >&2
     chown fak:fak "$own"

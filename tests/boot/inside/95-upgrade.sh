@@ -8,11 +8,13 @@ printf '# kept\nlog_level = "info"\n' >/etc/fak/fakd.toml
 asked >&2
 before=$(rows)
 old=$(pid)
-client 8 >/tmp/client.upgrade &
+rm -f /tmp/enough
+client >/tmp/client.upgrade &
 upgrade_client=$!
 sleep 0.5
 dpkg -i --force-confdef --force-confold fakd.deb >/out/dpkg-upgrade 2>&1
 ok $? "dpkg -i of this release over it"
+touch /tmp/enough
 wait "$upgrade_client"
 read -r bad answers worst </tmp/client.upgrade
 note "during the upgrade $answers answers, the slowest after $((worst / 1000)) ms"
