@@ -1,5 +1,7 @@
 //! `doctor`: what an installation needs, looked at one by one, each finding with its fix.
 
+mod system;
+
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
@@ -83,6 +85,9 @@ pub(crate) fn doctor(out: &Out, daemon: &Daemon, flags: &DoctorFlags) -> Outcome
     findings.extend(directories());
     findings.push(kernel());
     findings.push(landlock());
+    findings.push(system::modules());
+    findings.push(system::sandbox());
+    findings.extend(system::findings());
     findings.push(journal(status, flags.journal.as_deref()));
     findings.extend(policies(flags.policy_dir.as_deref()));
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
@@ -248,12 +253,12 @@ fn landlock() -> Finding {
         Some(version) => Finding::warn(
             "landlock",
             format!("version {version}: no network rules"),
-            "only holding an agent in a sandbox wants it: Linux 6.7 or later",
+            "only a sandbox with network rules wants them: Linux 6.7 or later",
         ),
         None => Finding::warn(
             "landlock",
             "not available",
-            "only holding an agent in a sandbox wants it: add landlock to the kernel's lsm= list",
+            "fakd wants it: add landlock to the kernel's lsm= list, or set sandbox.allow_degraded in fakd.toml",
         ),
     }
 }

@@ -266,6 +266,62 @@ impl Fak for Scripted {
         Err(Status::unimplemented("not scripted"))
     }
 
+    async fn checkpoint(
+        &self,
+        _: Request<v1::CheckpointRequest>,
+    ) -> Result<Response<v1::CheckpointResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn prove(
+        &self,
+        _: Request<v1::ProveRequest>,
+    ) -> Result<Response<v1::ProveResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn prove_consistency(
+        &self,
+        _: Request<v1::ProveConsistencyRequest>,
+    ) -> Result<Response<v1::ProveConsistencyResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn witness(
+        &self,
+        _: Request<v1::WitnessRequest>,
+    ) -> Result<Response<v1::WitnessResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn rotate_key(
+        &self,
+        _: Request<v1::RotateKeyRequest>,
+    ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn emergency_disable(
+        &self,
+        _: Request<v1::EmergencyDisableRequest>,
+    ) -> Result<Response<v1::EmergencyDisableResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn emergency_enable(
+        &self,
+        _: Request<v1::EmergencyEnableRequest>,
+    ) -> Result<Response<v1::EmergencyEnableResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn metrics(
+        &self,
+        _: Request<v1::MetricsRequest>,
+    ) -> Result<Response<v1::MetricsResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
     async fn session_list(
         &self,
         _: Request<v1::SessionListRequest>,
