@@ -1,7 +1,6 @@
 //! Where a question becomes an answer: judged, settled, made durable, only then told.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -27,14 +26,12 @@ use crate::{
     memo::Memo,
     port::{Change, Changed, Evidence, Office, Prepared, Unwritten},
     question::Question,
+    status::Checked,
     wire,
 };
 
 /// Arguments from this size on are judged where they do not hold up other peers' answers.
 const LARGE_ARGS_BYTES: usize = 64 << 10;
-
-/// How many refusals the status remembers.
-const RECENT_REFUSALS: usize = 10;
 
 /// Reported in `by` when the journal cannot be written.
 pub const BY_JOURNAL: &str = "journal";
@@ -53,7 +50,7 @@ pub struct Desk<E, O> {
     world: Box<dyn World + Send + Sync>,
     snapshot: ArcSwap<Snapshot>,
     kernel: Mutex<Kernel>,
-    recent_refusals: Mutex<VecDeque<u64>>,
+    pub(crate) checked: Mutex<Option<Checked>>,
     draining: watch::Sender<bool>,
     pub(crate) glass: Glass,
     /// Held while a change is made.
@@ -96,7 +93,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             snapshot: ArcSwap::new(snapshot),
             glass: Glass::of(&kernel, now()),
             kernel: Mutex::new(kernel),
-            recent_refusals: Mutex::default(),
+            checked: Mutex::default(),
             draining: watch::Sender::new(false),
             changing: tokio::sync::Mutex::default(),
             judged: AtomicU64::new(0),
@@ -231,11 +228,6 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         self.judged.load(Ordering::Relaxed)
     }
 
-    /// The last refusals' rows, newest first.
-    pub(crate) fn recent_refusals(&self) -> Vec<u64> {
-        lock(&self.recent_refusals).iter().copied().collect()
-    }
-
     /// Answers one call.
     pub(crate) async fn answer(
         &self,
@@ -361,11 +353,6 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     }
 
     fn note_refusal(&self, question: &Question, verdict: &Verdict, seq: u64, generation: u64) {
-        if seq > 0 {
-            let mut recent = lock(&self.recent_refusals);
-            recent.truncate(RECENT_REFUSALS - 1);
-            recent.push_front(seq);
-        }
         Notice::of(Event::Refused)
             .verdict(verdict.kind.as_str())
             .reason(verdict.reason.as_str())

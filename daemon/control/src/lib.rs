@@ -27,6 +27,7 @@ mod question;
 mod rpc;
 mod service;
 mod sparing;
+mod status;
 mod stream;
 mod wire;
 

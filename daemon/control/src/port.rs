@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, path::PathBuf, sync::Arc};
 
 use fak_chain::Draft;
-use fak_kernel::Snapshot;
+use fak_kernel::{Snapshot, Tally};
 use fak_policy::Diagnostic;
 use fak_types::Digest;
 use tokio::sync::watch;
@@ -47,6 +47,8 @@ pub struct Health {
     pub head: Vec<u8>,
     /// Records lost under overload.
     pub gaps: u64,
+    /// Room left on its file system.
+    pub free_bytes: Option<u64>,
 }
 
 /// What a verification found.
@@ -147,6 +149,17 @@ pub trait Evidence: Notary {
         from: u64,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Row>, String>> + Send;
+
+    /// The last refusals, newest first, of one principal when it is named. Older ones than a bounded look
+    /// finds are left out.
+    fn refusals(
+        &self,
+        of: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Row>, String>> + Send;
+
+    /// The counters folded from every row on disk, or from as many as could be read.
+    fn tally(&self) -> impl Future<Output = Tally> + Send;
 
     /// Verifies the whole journal.
     fn verify(&self) -> impl Future<Output = Result<Verified, String>> + Send;

@@ -39,7 +39,7 @@ impl Rpc {
 }
 
 /// Every RPC there is. What is not here is refused.
-const RPCS: [Rpc; 19] = [
+const RPCS: [Rpc; 20] = [
     rpc("Adjudicate", Right::Submit, Charge::Call),
     rpc("AdjudicateStream", Right::Submit, Charge::Stream),
     rpc("AdjudicateBatch", Right::Submit, Charge::Call),
@@ -59,6 +59,7 @@ const RPCS: [Rpc; 19] = [
     rpc("SessionList", Right::Observe, Charge::Call),
     rpc("SessionGet", Right::Observe, Charge::Call),
     rpc("Status", Right::Observe, Charge::Call),
+    rpc("Metrics", Right::Observe, Charge::Call),
 ];
 
 /// The RPC behind a request path; `None` for a path this build does not serve.

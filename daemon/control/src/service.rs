@@ -13,13 +13,13 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    conn::Peer,
+    account::lock,
     desk::Desk,
-    emergency,
     gate::Caller,
     notary,
     port::{Change, Evidence, Manifest, Office},
     question::Question,
+    status::{self, Checked},
     stream::{BURST_CALLS_MAX, TAIL_ROWS, Tail, answer_stream},
     wire,
 };
@@ -57,7 +57,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     caller.ok_or_else(|| Status::internal("a request came around the gate"))
 }
 
-fn viewer(caller: &Caller) -> Viewer<'_> {
+pub(crate) fn viewer(caller: &Caller) -> Viewer<'_> {
     if caller.rights.has(Right::Audit) {
         Viewer::All
     } else {
@@ -136,7 +136,7 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
         let caller = caller(&request)?;
         Ok(Response::new(v1::PolicyListResponse {
             generation: self.desk.snapshot().generation(),
-            profiles: self.profiles(&caller, true),
+            profiles: status::profiles(&self.desk, &caller, true),
         }))
     }
 
@@ -218,6 +218,7 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
             .verify()
             .await
             .map_err(Status::unavailable)?;
+        *lock(&self.desk.checked) = Some(Checked::of(&found));
         let (bad_seq, problem) = found.fault.clone().unwrap_or_default();
         Ok(Response::new(v1::JournalVerifyResponse {
             sound: found.fault.is_none(),
@@ -339,73 +340,15 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
         request: Request<v1::StatusRequest>,
     ) -> Result<Response<v1::StatusResponse>, Status> {
         let caller = caller(&request)?;
-        let recent_refusals = self.recent_refusals(&caller).await;
-        let health = self.desk.evidence.health();
-        let about = self.desk.office.about();
-        let viewer = viewer(&caller);
-        let (totals, live) = self
-            .desk
-            .with_kernel(|kernel| (kernel.totals(), kernel.sessions_live(viewer)));
-        let state = match &health.problem {
-            _ if self.desk.is_draining() => "draining",
-            Some(_) => "refusing",
-            None => "judging",
-        };
-        Ok(Response::new(v1::StatusResponse {
-            version: about.version.to_owned(),
-            pid: std::process::id(),
-            uptime_ms: self.desk.uptime_ms(),
-            state: state.to_owned(),
-            problem: health.problem.unwrap_or_default(),
-            generation: self.desk.snapshot().generation(),
-            profiles: self.profiles(&caller, false),
-            journal_path: about.journal_path.display().to_string(),
-            journal_rows: health.rows,
-            journal_head: health.head,
-            durability: about.durability.to_owned(),
-            sessions_live: u64::try_from(live).unwrap_or(u64::MAX),
-            decided: totals.calls,
-            refused: totals.refused,
-            transformed: totals.transformed,
-            gaps: health.gaps,
-            recent_refusals,
-            you: you(&caller.peer),
-            role: caller.rights.as_str().to_owned(),
-            emergency: self.desk.emergency().as_ref().map(emergency::told),
-        }))
-    }
-}
-
-impl<E: Evidence, O: Office> Handlers<E, O> {
-    fn profiles(&self, caller: &Caller, with_text: bool) -> Vec<v1::Profile> {
-        let with_text = with_text && caller.rights.has(Right::Audit);
-        let profiles = self.desk.office.profiles();
-        profiles
-            .into_iter()
-            .map(|info| wire::profile(info, with_text))
-            .collect()
+        Ok(Response::new(status::status(&self.desk, &caller).await))
     }
 
-    /// The last refusals, for who may read everything: they name other users' tools.
-    async fn recent_refusals(&self, caller: &Caller) -> Vec<v1::JournalRow> {
-        let mut rows = Vec::new();
-        if caller.rights.has(Right::Audit) {
-            for seq in self.desk.recent_refusals() {
-                let found = self.desk.evidence.rows(seq, 1).await;
-                rows.extend(found.unwrap_or_default().into_iter().map(wire::row));
-            }
-        }
-        rows
-    }
-}
-
-/// The caller as the kernel sees it: `uid:1000 (alice) pid 4711`.
-fn you(peer: &Peer) -> String {
-    match &peer.principal {
-        fak_types::Principal::Local { uid, pid, .. } => match fak_sys::user_name(*uid) {
-            Some(user) => format!("{} ({user}) pid {pid}", peer.name),
-            None => format!("{} pid {pid}", peer.name),
-        },
-        _ => peer.name.to_string(),
+    async fn metrics(
+        &self,
+        request: Request<v1::MetricsRequest>,
+    ) -> Result<Response<v1::MetricsResponse>, Status> {
+        caller(&request)?;
+        let text = status::page(&self.desk).await.render();
+        Ok(Response::new(v1::MetricsResponse { text }))
     }
 }

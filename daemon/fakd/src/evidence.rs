@@ -2,18 +2,19 @@
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
-use fak_chain::Draft;
+use fak_chain::{Draft, RecordKind};
 use fak_control::{
     Evidence, Health, Notary as NotaryPort, Refusal, Row, Signed, Unwritten, Verified,
 };
 use fak_journal::{AppendError, Journal, Reader};
+use fak_kernel::Tally;
 use tokio::{
     sync::{Semaphore, watch},
     task::spawn_blocking,
     time::timeout,
 };
 
-use crate::notary::Notary;
+use crate::{ledger::Ledger, notary::Notary};
 
 /// How long a verdict waits for its row. LIMIT: then it is a refusal.
 const APPEND_WAIT: Duration = Duration::from_secs(5);
@@ -21,23 +22,34 @@ const APPEND_WAIT: Duration = Duration::from_secs(5);
 /// Rows of one read. LIMIT: callers ask for more in steps.
 const ROWS_MAX: usize = 1024;
 
+/// Rows looked at for the last refusals. LIMIT: older ones are not shown.
+const ROWS_LOOKED_AT: usize = 20_000;
+
 /// A journal and what is needed to read it.
 pub(crate) struct JournalEvidence {
     pub(crate) journal: Journal,
     pub(crate) path: PathBuf,
     pub(crate) notary: Notary,
+    pub(crate) ledger: Ledger,
     /// One verification at a time: it reads the whole file.
     verifying: Semaphore,
 }
 
 impl JournalEvidence {
-    pub(crate) fn new(journal: Journal, path: PathBuf, notary: Notary) -> Self {
+    pub(crate) fn new(journal: Journal, path: PathBuf, notary: Notary, ledger: Ledger) -> Self {
         Self {
             journal,
             path,
             notary,
+            ledger,
             verifying: Semaphore::new(1),
         }
+    }
+
+    /// Counts rows before they are asked for, so that nobody waits for many.
+    pub(crate) async fn count_ahead(&self) {
+        let head = *self.journal.subscribe().borrow();
+        self.ledger.count(head).await;
     }
 }
 
@@ -56,6 +68,14 @@ async fn in_time<T>(append: impl Future<Output = Result<T, AppendError>>) -> Res
                 why: why.to_owned(),
             })
         }
+    }
+}
+
+fn row(row: fak_journal::Row) -> Row {
+    Row {
+        seq: row.seq,
+        body: row.body,
+        hash: row.hash,
     }
 }
 
@@ -104,14 +124,25 @@ impl Evidence for JournalEvidence {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Row {
-                seq: row.seq,
-                body: row.body,
-                hash: row.hash,
-            })
-            .collect())
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    async fn refusals(&self, of: Option<String>, limit: usize) -> Result<Vec<Row>, String> {
+        let path = self.path.clone();
+        let kinds = [RecordKind::Deny];
+        let read = spawn_blocking(move || {
+            Reader::open(&path)?.last_matching(&kinds, of.as_deref(), limit, ROWS_LOOKED_AT)
+        });
+        let rows = read
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    async fn tally(&self) -> Tally {
+        let head = *self.journal.subscribe().borrow();
+        self.ledger.count(head).await.tally
     }
 
     async fn verify(&self) -> Result<Verified, String> {
@@ -143,6 +174,7 @@ impl Evidence for JournalEvidence {
             rows: health.rows,
             head: health.head.hash.0.to_vec(),
             gaps: health.gaps,
+            free_bytes: fak_sys::free_bytes(&self.path),
         }
     }
 }

@@ -11,6 +11,7 @@ mod args;
 mod evidence;
 mod exit;
 mod keys;
+mod ledger;
 mod listen;
 mod notary;
 mod office;

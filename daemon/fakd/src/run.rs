@@ -26,6 +26,7 @@ use crate::{
     args::{Args, Plan},
     evidence::JournalEvidence,
     exit::{self, Failure},
+    ledger::Ledger,
     listen::{self, Listening},
     notary::Notary,
     office::{FileOffice, First},
@@ -90,7 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let notary = Notary::open(journal.clone(), &path, &plan.config.evidence)
             .await
             .map_err(journal_failed)?;
-        let evidence = JournalEvidence::new(journal.clone(), path.clone(), notary);
+        let ledger = Ledger::new(path.clone(), restored.counted.clone());
+        let evidence = JournalEvidence::new(journal.clone(), path.clone(), notary, ledger);
         let (desk, image_upto) = open_desk(args, &plan, first, restored, evidence).await?;
         serve(Arc::new(desk), journal, listening, image_upto, begun).await
     });
@@ -282,6 +284,7 @@ async fn serve(
             _ = ticks.tick() => {
                 was_sound = tell_health(&journal, was_sound);
                 image_upto = restore::refresh(&journal, &desk.evidence.path, image_upto).await;
+                desk.evidence.count_ahead().await;
                 signed_at = sign_when_due(&desk, signed_at).await;
             }
             ended = &mut serving => {
@@ -390,8 +393,12 @@ async fn close(desk: &DeskHere, journal: &Journal) -> Result<(), Failure> {
     // A read waits for everything queued before it, so the head covers what the kernel has counted.
     let _ = journal.state("stop").await;
     let head = *journal.subscribe().borrow();
-    let image = desk.with_kernel(|kernel| restore::image(kernel, head));
-    let written = journal.append_with(vec![stop], vec![image]).await;
+    let counted = desk.evidence.ledger.count(head).await;
+    // Rows that cannot be read now are read by the next start.
+    let image =
+        (counted.upto == head).then(|| desk.with_kernel(|kernel| restore::image(kernel, &counted)));
+    let image = image.into_iter().collect();
+    let written = journal.append_with(vec![stop], image).await;
     // Over the last row of all but its own.
     desk.evidence.notary.keep_up().await;
     let closed = journal.close().await;

@@ -17,6 +17,7 @@ pub use landlock::landlock_version;
 pub use names::{group_id, user_id, user_name};
 pub use peer::{Peer, Pidfd, peer};
 pub use process::{
-    effective_gid, effective_uid, forbid_dumps, host_name, lock_exclusive, resident_bytes,
+    effective_gid, effective_uid, forbid_dumps, free_bytes, host_name, lock_exclusive,
+    resident_bytes,
 };
 pub use socket::{BindError, SOCKET_PATH_BYTES_MAX, adopt_listener, bind_listener};

@@ -1,6 +1,6 @@
 //! This process: its ids, its memory, its locks.
 
-use std::{fs::File, io};
+use std::{fs::File, io, path::Path};
 
 use nix::{
     fcntl::{Flock, FlockArg},
@@ -26,7 +26,10 @@ pub fn effective_gid() -> u32 {
 /// The machine's name; empty when the kernel does not say.
 #[must_use]
 pub fn host_name() -> String {
-    gethostname().map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())
+    gethostname().map_or_else(
+        |_| String::new(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// Keeps this process's memory out of core dumps and away from debuggers of the same user: clears the
@@ -60,6 +63,13 @@ pub fn resident_bytes() -> Option<u64> {
     let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten()?;
     pages.checked_mul(u64::try_from(page).ok()?)
+}
+
+/// The room left for this user on the file system that holds `path`, in bytes.
+#[must_use]
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let found = nix::sys::statvfs::statvfs(path).ok()?;
+    found.blocks_available().checked_mul(found.fragment_size())
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@
 #![forbid(unsafe_code)]
 
 mod event;
+mod metric;
 mod notice;
 mod queue;
 mod sink;
 
 pub use event::Event;
+pub use metric::{Histogram, Metric, Page, Shape};
 pub use notice::{FIELD_BYTES_MAX, Notice};
 pub use queue::{Guard, InitError, QUEUE_LINES_MAX, dropped, init};
 pub use sink::Sink;

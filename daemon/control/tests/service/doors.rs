@@ -168,3 +168,31 @@ async fn an_auditor_sees_every_session_and_an_asker_its_own() {
         assert_eq!(found.live, seen, "{socket}");
     }
 }
+
+#[tokio::test]
+async fn an_asker_sees_its_own_refusals_and_an_auditor_everybodys() {
+    use fak_control::Evidence as _;
+    let service = with_doors();
+    let refused = |who: String| fak_chain::Draft {
+        who,
+        verdict: "DENY".to_owned(),
+        ..fak_chain::Draft::new(fak_chain::RecordKind::Deny, 1)
+    };
+    let own = format!("uid:{}", fak_sys::effective_uid());
+    for who in ["key:ci".to_owned(), own.clone(), "key:ci".to_owned()] {
+        service.desk.evidence.offer(refused(who));
+    }
+    for (socket, seqs) in [("fakd.sock", vec![2]), ("audit.sock", vec![3, 2, 1])] {
+        let mut client = client(&service.dir.path().join(socket))
+            .await
+            .expect("connected");
+        let told = client.status(StatusRequest {}).await.expect("told");
+        let found: Vec<_> = told
+            .into_inner()
+            .recent_refusals
+            .iter()
+            .map(|row| row.seq)
+            .collect();
+        assert_eq!(found, seqs, "{socket}");
+    }
+}

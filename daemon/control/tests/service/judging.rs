@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use crate::support::{Service, call, line};
 use fak_chain::RecordKind;
 use fak_proto::v1::{
-    AdjudicateBatchRequest, AdjudicateRequest, SessionGetRequest, SessionListRequest, StatusRequest,
+    AdjudicateBatchRequest, AdjudicateRequest, JournalVerifyRequest, MetricsRequest,
+    SessionGetRequest, SessionListRequest, StatusRequest,
 };
 use tonic::Code;
 
@@ -265,6 +266,39 @@ async fn sessions_and_status_tell_what_happened() {
     );
     assert_eq!(status.recent_refusals.len(), 1);
     assert!(status.you.starts_with("uid:"), "{}", status.you);
+    assert_eq!(status.upkeep.map(|upkeep| upkeep.verified_us), Some(0));
+    let verify = JournalVerifyRequest {};
+    client.journal_verify(verify).await.expect("verified");
+    let status = client.status(StatusRequest {}).await.expect("told");
+    let upkeep = status.into_inner().upkeep.expect("told");
+    assert!(upkeep.verified_us > 0 && upkeep.verified_sound);
+    assert_eq!(upkeep.verified_rows, 3);
+}
+
+#[tokio::test]
+async fn metrics_are_a_page_about_fakd_and_about_nobody_else() {
+    let service = Service::start();
+    let mut client = service.client().await;
+    for tool in ["Read", "Shred", "Shred"] {
+        client.adjudicate(call(tool, "{}")).await.expect("answered");
+    }
+    let page = client.metrics(MetricsRequest {}).await.expect("told");
+    let text = page.into_inner().text;
+    for line in [
+        "fak_verdicts_total{kind=\"ALLOW\",reason=\"NONE\"} 1",
+        "fak_verdicts_total{kind=\"DENY\",reason=\"POLICY_BLOCK\"} 2",
+        "fak_refusals_total{rule=\"deny/Shred\"} 2",
+        "fak_verdict_duration_seconds_count 3",
+        "fak_state{state=\"judging\"} 1",
+        "fak_sessions 1",
+        "fak_build_info{version=\"test\"} 1",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    let own = format!("{}", fak_sys::effective_uid());
+    assert!(!text.contains("uid"), "{text}");
+    assert!(!text.contains(&format!("\"{own}\"")), "{text}");
 }
 
 #[tokio::test]

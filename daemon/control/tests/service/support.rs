@@ -10,12 +10,12 @@ use std::{
     },
 };
 
-use fak_chain::Draft;
+use fak_chain::{Draft, RecordKind};
 use fak_control::{
     About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Limits, Notary, Office, Prepared,
     ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
 };
-use fak_kernel::{Kernel, Snapshot};
+use fak_kernel::{Kernel, Snapshot, Tally};
 use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
 use fak_proto::v1::{AdjudicateRequest, Verdict, fak_client::FakClient};
 use hyper_util::rt::TokioIo;
@@ -133,6 +133,21 @@ impl Evidence for Memory {
             .take(limit)
             .map(row)
             .collect())
+    }
+
+    async fn refusals(&self, of: Option<String>, limit: usize) -> Result<Vec<Row>, String> {
+        let rows = self.rows(1, usize::MAX).await?;
+        let wanted = |row: &Row| {
+            let record = fak_chain::decode(&row.body).expect("a record");
+            record.kind == RecordKind::Deny && of.as_ref().is_none_or(|who| record.who == *who)
+        };
+        Ok(rows.into_iter().rev().filter(wanted).take(limit).collect())
+    }
+
+    async fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.drafts().iter().for_each(|row| tally.count(row));
+        tally
     }
 
     async fn verify(&self) -> Result<Verified, String> {
