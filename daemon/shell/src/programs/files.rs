@@ -310,6 +310,20 @@ pub(super) static TABLE: &[Spec] = &[
         ])
         .does(InOut),
     editor("sponge"),
+    program("sqlite3")
+        .style(Style::SingleDash)
+        .long(&[
+            "cmd",
+            "init",
+            "maxsize",
+            "mmap",
+            "newline",
+            "nullvalue",
+            "separator",
+            "vfs",
+        ])
+        .with(&[("-init", Read)])
+        .does(Operands::First(Write)),
     reader("stat").short("cft").long(&["format", "printf"]),
     reader("strings").short("ensT"),
     reader("tac").short("s"),
