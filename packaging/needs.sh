@@ -19,6 +19,8 @@ if [ -n "$missing" ]; then
         exit 69
     fi
 fi
+# What does not compile is no missing tool.
+cargo build --release --locked --quiet -p fak-xtask
 if ! cargo xtask tools >/dev/null; then
     echo "cargo-deb cannot be built (no network?)"
     exit 69

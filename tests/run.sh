@@ -34,7 +34,15 @@ tap() {
 echo "== units"
 tap tests/boot/units.sh
 echo "== packages"
-if reason=$(packaging/needs.sh 2>/dev/null); then
+needs=0
+reason=$(packaging/needs.sh 2>"$log.tap") || needs=$?
+if [ "$needs" -eq 69 ]; then
+    echo "SKIP: packages and boot: $reason" | tee -a "$log"
+elif [ "$needs" -ne 0 ]; then
+    cat "$log.tap"
+    echo "test packages: packaging/needs.sh ... FAILED" >>"$log"
+    status=1
+else
     rm -f target/dist/*.deb target/dist/*.rpm
     if cargo xtask dist; then
         tap packaging/check.sh
@@ -44,8 +52,6 @@ if reason=$(packaging/needs.sh 2>/dev/null); then
         echo "test packages: cargo xtask dist ... FAILED" >>"$log"
         status=1
     fi
-else
-    echo "SKIP: packages and boot: $reason" | tee -a "$log"
 fi
 
 echo "== ran"

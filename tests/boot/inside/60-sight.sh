@@ -15,13 +15,11 @@ rm -r /etc/fak/policy.d/10-sight.yaml /tmp/agent
 systemctl reload fakd
 
 # The unit's own settings, tried by a program that is started like fakd.
+mapfile -t settings < <(systemctl show fakd.service -p ProtectSystem -p ProtectHome -p PrivateDevices -p PrivateNetwork \
+    -p NoNewPrivileges -p RestrictNamespaces -p MemoryDenyWriteExecute -p RestrictAddressFamilies | sed 's/^/--property=/')
 probe() {
-    systemd-run --quiet --wait --pipe --service-type=exec -p User=fak \
-        $(systemctl show fakd.service -p ProtectSystem -p ProtectHome -p PrivateDevices -p PrivateNetwork \
-            -p NoNewPrivileges -p RestrictNamespaces -p MemoryDenyWriteExecute -p RestrictAddressFamilies |
-            sed 's/^/-p /') /bin/sh -c "$1" >&2 2>&1
+    systemd-run --quiet --wait --pipe --service-type=exec --property=User=fak "${settings[@]}" /bin/sh -c "$1" >&2 2>&1
 }
-probe 'touch /tmp/x'
-eq "$(($? != 0))" 1 "a program under the unit's settings cannot write to /tmp"
-probe 'touch /home/asker/x'
-eq "$(($? != 0))" 1 "nor to a home"
+eq "$(code probe true)" 0 "a program starts under the unit's settings"
+eq "$(code probe 'touch /tmp/x')" 1 "and cannot write to /tmp"
+eq "$(code probe 'touch /home/asker/x')" 1 "nor to a home"

@@ -10,7 +10,7 @@ its=$(public)
 
 # The same key from the credential store, and none in the state directory.
 systemctl stop fakd.service
-mkdir -p -m 0700 /etc/credstore /etc/credstore.encrypted
+install -d -m 0700 /etc/credstore /etc/credstore.encrypted
 mv "$own" /etc/credstore/fak.journal-key
 systemctl start fakd
 ok $? "LoadCredential=: it starts with the key in /etc/credstore"
