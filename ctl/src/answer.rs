@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use fak_kernel::BY_EMERGENCY;
 use fak_proto::v1::{AdjudicateResponse, ExplainResponse, Verdict};
 use fak_types::VerdictKind;
 use serde::Serialize;
@@ -172,7 +173,13 @@ impl Answer {
         line("why", &verdict.detail);
         line("instead", &verdict.hint);
         line("then", advice(verdict, rewrite).as_str());
-        if !verdict.would_deny.is_empty() {
+        if verdict.by == BY_EMERGENCY && !verdict.would_deny.is_empty() {
+            let said = format!(
+                "an emergency admits what was refused: {}",
+                verdict.would_deny
+            );
+            line("beware", &said);
+        } else if !verdict.would_deny.is_empty() {
             line(
                 "observe",
                 &format!("a closed posture would refuse this: {}", verdict.would_deny),

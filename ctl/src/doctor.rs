@@ -19,9 +19,9 @@ use crate::{
     client::Daemon,
     exit::{Exit, Failure, Outcome},
     flags::DoctorFlags,
-    operate::{self, VERSION},
+    operate::VERSION,
     out::{Out, Tint, plain, table},
-    question,
+    question, status,
 };
 
 /// Oldest kernel with every call fakd makes: peer process descriptors came with it.
@@ -79,7 +79,7 @@ impl Finding {
 
 /// Looks at everything; ends with 1 when something has to be mended.
 pub(crate) fn doctor(out: &Out, daemon: &Daemon, flags: &DoctorFlags) -> Outcome {
-    let asked = operate::fetch_status(daemon);
+    let asked = status::fetch_status(daemon);
     let status = asked.as_ref().ok();
     let mut findings = socket(daemon, &asked);
     findings.extend(directories());
@@ -105,6 +105,15 @@ pub(crate) fn doctor(out: &Out, daemon: &Daemon, flags: &DoctorFlags) -> Outcome
         out.text(&text(out, &findings))?;
     }
     Ok(if failed { Exit::No } else { Exit::Ok })
+}
+
+/// What the kernel lacks for confining what fakd runs; nothing on a machine where all of it works.
+pub(crate) fn degraded() -> Vec<String> {
+    [landlock(), system::sandbox()]
+        .into_iter()
+        .filter(|finding| finding.level != Level::Pass)
+        .map(|finding| format!("{}: {}; {}", finding.check, finding.said, finding.fix))
+        .collect()
 }
 
 fn text(out: &Out, findings: &[Finding]) -> String {

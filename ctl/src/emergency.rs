@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::{
     client::Daemon,
-    exit::{Exit, Outcome},
+    exit::{Exit, Failure, Outcome},
     flags::EmergencyVerb,
-    operate::{age, fetch_status, span},
+    operate::{age, span},
     out::{Out, Tint, plain},
+    status::fetch_status,
 };
 
 /// Breaks the glass, mends it, or says whether it is broken.
@@ -134,7 +135,10 @@ fn enable(out: &Out, daemon: &Daemon, request: EmergencyEnableRequest) -> Outcom
         Ok(client
             .emergency_enable(request)
             .await
-            .map_err(|status| daemon.failed(&status))?
+            .map_err(|status| match status.code() {
+                tonic::Code::FailedPrecondition => Failure::new(Exit::No, status.message()),
+                _ => daemon.failed(&status),
+            })?
             .into_inner())
     })?;
     if out.json {

@@ -99,6 +99,14 @@ Examples:
     Hook(HookFlags),
     /// One screen: is fakd judging, by which policy, what was refused lately
     Status,
+    /// The daemon's numbers as OpenMetrics text
+    #[command(after_help = "\
+Examples:
+  fakctl metrics
+  fakctl metrics > /var/lib/node_exporter/fakd.prom.new && mv /var/lib/node_exporter/fakd.prom{.new,}
+
+Counters are folded from the journal and go on across restarts; docs/metrics.md lists them all.")]
+    Metrics,
     /// Sessions fakd knows
     Sessions(SessionsFlags),
     /// Make fakd read its policy files again; on any problem the old policy stays

@@ -26,6 +26,7 @@ mod question;
 mod record;
 mod replay;
 mod socket;
+mod status;
 mod tiles;
 mod trace;
 
@@ -85,7 +86,8 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
         Verb::Preflight(flags) => preflight::preflight(out, &flags),
         Verb::Run(flags) => replay::run(out, &daemon(Reach::Ask), &flags),
         Verb::Hook(flags) => hook::run(&daemon(Reach::Ask), &flags),
-        Verb::Status => operate::status(out, &daemon(Reach::Read)),
+        Verb::Status => status::status(out, &daemon(Reach::Read)),
+        Verb::Metrics => operate::metrics(out, &daemon(Reach::Read)),
         Verb::Sessions(flags) => operate::sessions(out, &daemon(Reach::Read), flags.verb),
         Verb::Reload => operate::reload(out, &daemon(Reach::Change)),
         Verb::Emergency(flags) => {

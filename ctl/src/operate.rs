@@ -1,4 +1,4 @@
-//! `status`, `sessions`, `reload`, `version`: looking at the daemon and telling it to read its files again.
+//! `sessions`, `metrics`, `reload`, `version`: looking at the daemon and telling it to read its files again.
 
 use std::{
     fmt::Write as _,
@@ -6,240 +6,19 @@ use std::{
 };
 
 use fak_proto::v1::{
-    Diagnostic, Profile, ReloadRequest, Session, SessionGetRequest, SessionListRequest,
-    StatusRequest, StatusResponse,
+    Diagnostic, MetricsRequest, ReloadRequest, Session, SessionGetRequest, SessionListRequest,
 };
 use serde::Serialize;
 
 use crate::{
     client::Daemon,
-    emergency::{EmergencyObject, banner},
-    exit::{Exit, Failure, Outcome},
+    exit::{Exit, Outcome},
     flags::SessionsVerb,
     out::{Out, Tint, clip, plain, table},
-    record::Row,
 };
 
 /// This build.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// One screen; ends with 0 only when fakd is judging.
-pub(crate) fn status(out: &Out, daemon: &Daemon) -> Outcome {
-    let status = fetch_status(daemon)?;
-    if out.json {
-        out.object(&StatusObject::of(&status, daemon))?;
-    } else {
-        out.text(&status_text(out, &status, daemon))?;
-    }
-    Ok(if status.state == "judging" {
-        Exit::Ok
-    } else {
-        Exit::No
-    })
-}
-
-/// Asks fakd how it is.
-///
-/// # Errors
-/// Every way the daemon can fail to answer.
-pub(crate) fn fetch_status(daemon: &Daemon) -> Result<StatusResponse, Failure> {
-    daemon.ask(async |mut client| {
-        let answer = client
-            .status(StatusRequest {})
-            .await
-            .map_err(|status| daemon.failed(&status))?;
-        Ok(answer.into_inner())
-    })
-}
-
-#[derive(Serialize)]
-struct StatusObject<'a> {
-    status: StatusBody<'a>,
-}
-
-#[derive(Serialize)]
-struct StatusBody<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    emergency: Option<EmergencyObject<'a>>,
-    state: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    problem: &'a str,
-    version: &'a str,
-    pid: u32,
-    socket: String,
-    uptime_ms: u64,
-    you: &'a str,
-    role: &'a str,
-    generation: u64,
-    profiles: Vec<ProfileObject<'a>>,
-    journal: JournalObject<'a>,
-    sessions_live: u64,
-    decided: u64,
-    refused: u64,
-    transformed: u64,
-    recent_refusals: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct ProfileObject<'a> {
-    name: &'a str,
-    source: &'a str,
-    digest: &'a str,
-    posture: &'a str,
-    bind: &'a [String],
-}
-
-#[derive(Serialize)]
-struct JournalObject<'a> {
-    path: &'a str,
-    rows: u64,
-    head: String,
-    durability: &'a str,
-    gaps: u64,
-}
-
-impl<'a> StatusObject<'a> {
-    fn of(status: &'a StatusResponse, daemon: &Daemon) -> Self {
-        let profile = |profile: &'a Profile| ProfileObject {
-            name: &profile.name,
-            source: &profile.source,
-            digest: &profile.digest,
-            posture: &profile.posture,
-            bind: &profile.bind,
-        };
-        Self {
-            status: StatusBody {
-                emergency: status.emergency.as_ref().map(EmergencyObject::of),
-                state: &status.state,
-                problem: &status.problem,
-                version: &status.version,
-                pid: status.pid,
-                socket: daemon.socket.display().to_string(),
-                uptime_ms: status.uptime_ms,
-                you: &status.you,
-                role: &status.role,
-                generation: status.generation,
-                profiles: status.profiles.iter().map(profile).collect(),
-                journal: JournalObject {
-                    path: &status.journal_path,
-                    rows: status.journal_rows,
-                    head: hex(&status.journal_head),
-                    durability: &status.durability,
-                    gaps: status.gaps,
-                },
-                sessions_live: status.sessions_live,
-                decided: status.decided,
-                refused: status.refused,
-                transformed: status.transformed,
-                recent_refusals: status
-                    .recent_refusals
-                    .iter()
-                    .filter_map(|row| Row::of_proto(row).ok())
-                    .collect(),
-            },
-        }
-    }
-}
-
-fn status_text(out: &Out, status: &StatusResponse, daemon: &Daemon) -> String {
-    let tint = if status.state == "judging" {
-        Tint::Good
-    } else {
-        Tint::Bad
-    };
-    let mut text = status
-        .emergency
-        .as_ref()
-        .map_or_else(String::new, |emergency| banner(out, emergency));
-    let _ = writeln!(
-        text,
-        "fakd {} is {}, pid {}, up {}, at {}",
-        plain(&status.version),
-        out.paint(tint, &plain(&status.state)),
-        status.pid,
-        span(Duration::from_millis(status.uptime_ms)),
-        daemon.socket.display(),
-    );
-    if !status.problem.is_empty() {
-        let _ = writeln!(text, "  {}", out.paint(Tint::Bad, &plain(&status.problem)));
-    }
-    let _ = writeln!(
-        text,
-        "you       {} with role {}",
-        plain(&status.you),
-        plain(&status.role)
-    );
-    let _ = writeln!(text, "policy    generation {}", status.generation);
-    let rows: Vec<_> = status
-        .profiles
-        .iter()
-        .map(|profile| {
-            let bind = if profile.bind.is_empty() {
-                "everyone else".to_owned()
-            } else {
-                profile.bind.join(" ")
-            };
-            vec![
-                (
-                    format!("          {}", plain(&profile.name)),
-                    Some(Tint::Bold),
-                ),
-                (plain(&profile.posture).into_owned(), None),
-                (plain(&bind).into_owned(), None),
-                (short_digest(&profile.digest), None),
-                (plain(&profile.source).into_owned(), Some(Tint::Dim)),
-            ]
-        })
-        .collect();
-    text.push_str(&table(out, &rows));
-    let _ = writeln!(
-        text,
-        "journal   {} rows, durability {}, head {}, {}",
-        status.journal_rows,
-        plain(&status.durability),
-        hex(&status.journal_head).get(..12).unwrap_or("none"),
-        plain(&status.journal_path),
-    );
-    if status.gaps > 0 {
-        let _ = writeln!(
-            text,
-            "          {}",
-            out.paint(
-                Tint::Warn,
-                &format!("{} records lost under overload", status.gaps)
-            )
-        );
-    }
-    let _ = writeln!(
-        text,
-        "verdicts  {} decided, {} refused, {} transformed; {} sessions live",
-        status.decided, status.refused, status.transformed, status.sessions_live
-    );
-    text.push_str(&refusals_text(out, status));
-    text
-}
-
-fn refusals_text(out: &Out, status: &StatusResponse) -> String {
-    let rows: Vec<_> = status
-        .recent_refusals
-        .iter()
-        .filter_map(|row| Row::of_proto(row).ok())
-        .map(|row| {
-            vec![
-                (format!("          #{}", row.seq), Some(Tint::Dim)),
-                (age(row.ts_us / 1000), Some(Tint::Dim)),
-                (clip(&plain(&row.tool), 24).into_owned(), None),
-                (plain(&row.verdict).into_owned(), Some(Tint::Bad)),
-                (plain(row.why()).into_owned(), None),
-                (plain(&row.by).into_owned(), None),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
-        return "refusals  none lately\n".to_owned();
-    }
-    format!("refusals  lately, newest first\n{}", table(out, &rows))
-}
 
 /// The sessions, or one of them.
 pub(crate) fn sessions(out: &Out, daemon: &Daemon, verb: Option<SessionsVerb>) -> Outcome {
@@ -404,6 +183,29 @@ fn session_text(out: &Out, session: &Session) -> String {
         })
         .collect();
     table(out, &rows)
+}
+
+/// The daemon's numbers, as they are.
+pub(crate) fn metrics(out: &Out, daemon: &Daemon) -> Outcome {
+    let answer = daemon.ask(async |mut client| {
+        Ok(client
+            .metrics(MetricsRequest {})
+            .await
+            .map_err(|status| daemon.failed(&status))?
+            .into_inner())
+    })?;
+    if out.json {
+        #[derive(Serialize)]
+        struct Page {
+            openmetrics: String,
+        }
+        out.object(&Page {
+            openmetrics: answer.text,
+        })?;
+    } else {
+        out.text(&answer.text)?;
+    }
+    Ok(Exit::Ok)
 }
 
 /// Makes fakd read its policy files again.
@@ -583,7 +385,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-fn short_digest(digest: &str) -> String {
+pub(crate) fn short_digest(digest: &str) -> String {
     let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
     plain(hex.get(..12).unwrap_or(hex)).into_owned()
 }

@@ -228,3 +228,100 @@ fn a_bad_policy_is_refused_and_the_old_one_stays() {
         3
     );
 }
+
+#[test]
+fn an_emergency_is_begun_shown_first_and_ended() {
+    let Some(fakd) = Fakd::start("an_emergency_is_begun_shown_first_and_ended") else {
+        return;
+    };
+    let ask = || {
+        let sudo = r#"{"command":"sudo -i"}"#;
+        fakd.ask(&["adjudicate", "Bash", "--args", sudo])
+    };
+    assert_eq!(ask().0, 3);
+    assert_eq!(
+        fakd.ask(&["emergency"]).1,
+        "no emergency: refusals are refused\n"
+    );
+    // Nobody breaks the glass without a word, nor for as long as he likes.
+    assert_eq!(fakd.ask(&["emergency", "disable"]).0, 64);
+    let long = ["emergency", "disable", "--reason", "x", "--for", "25h"];
+    assert_eq!(fakd.ask(&long).0, 64);
+    let empty = fakd.ask(&["emergency", "disable", "--reason", ""]);
+    assert_eq!(empty.0, 65, "{}", empty.1);
+
+    let begun = fakd.ask(&["emergency", "disable", "--reason", "site down", "--json"]);
+    assert_eq!(begun.0, 0, "{}", begun.1);
+    let told = &json(&begun.1)["emergency"];
+    let lasts = told["until_us"].as_u64().unwrap() - told["begun_us"].as_u64().unwrap();
+    assert_eq!(
+        lasts, 900_000_000,
+        "a quarter of an hour unless told otherwise"
+    );
+    let (code, text) = ask();
+    assert!(
+        code == 0 && text.starts_with("ALLOW by emergency"),
+        "{text}"
+    );
+    assert!(
+        text.contains("an emergency admits what was refused: POLICY_BLOCK"),
+        "{text}"
+    );
+    let (code, text) = fakd.ask(&["status"]);
+    assert_eq!(code, 0);
+    assert!(
+        text.starts_with("EMERGENCY: refusals are admitted for another 14m"),
+        "{text}"
+    );
+    assert!(text.contains(": site down\n") && text.contains("1 refused calls were admitted"));
+
+    let ended = fakd.ask(&["emergency", "enable", "--reason", "mended"]);
+    assert!(
+        ended.0 == 0 && ended.1.contains("1 refused calls"),
+        "{}",
+        ended.1
+    );
+    assert_eq!(
+        fakd.ask(&["emergency", "enable", "--reason", "mended"]).0,
+        1
+    );
+    assert_eq!(ask().0, 3);
+    let rows = fakd.ask(&["audit", "tail", "-n", "3"]).1;
+    assert!(
+        rows.contains("EMERGENCY") && rows.contains("end  mended"),
+        "{rows}"
+    );
+}
+
+#[test]
+fn numbers_and_the_state_of_the_evidence_are_shown() {
+    let Some(fakd) = Fakd::start("numbers_and_the_state_of_the_evidence_are_shown") else {
+        return;
+    };
+    for command in ["ls", "sudo -i"] {
+        let args = format!("{{\"command\":\"{command}\"}}");
+        fakd.ask(&["adjudicate", "Bash", "--args", &args]);
+    }
+    let (code, page) = fakd.ask(&["metrics"]);
+    assert!(code == 0 && page.ends_with("# EOF\n"), "{page}");
+    assert!(
+        page.contains("fak_refusals_total{rule=\"arg_rules/privilege\"} 1\n"),
+        "{page}"
+    );
+    let (code, wrapped) = fakd.ask(&["metrics", "--json"]);
+    let wrapped = json(&wrapped);
+    let inner = wrapped["openmetrics"].as_str().unwrap();
+    assert!(code == 0 && inner.ends_with("# EOF\n"));
+    let (_, status) = fakd.ask(&["status"]);
+    assert!(
+        status.contains("nothing lost, ") && status.contains(" free, not verified"),
+        "{status}"
+    );
+    let (_, status) = fakd.ask(&["status", "--json"]);
+    let journal = &json(&status)["status"]["journal"];
+    assert!(journal["free_bytes"].as_u64().unwrap() > 0, "{journal}");
+    assert!(
+        journal["verified"].is_null() && journal["backup"].is_null(),
+        "{journal}"
+    );
+}
