@@ -60,8 +60,8 @@ struct StatusBody<'a> {
     pid: u32,
     socket: String,
     uptime_ms: u64,
-    you: &'a str,
-    role: &'a str,
+    #[serde(flatten)]
+    caller: CallerObject<'a>,
     generation: u64,
     profiles: Vec<ProfileObject<'a>>,
     journal: JournalObject<'a>,
@@ -70,6 +70,12 @@ struct StatusBody<'a> {
     #[serde(flatten)]
     verdicts: VerdictsObject,
     recent_refusals: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct CallerObject<'a> {
+    you: &'a str,
+    role: &'a str,
 }
 
 #[derive(Serialize)]
@@ -172,8 +178,10 @@ impl<'a> StatusObject<'a> {
                 pid: status.pid,
                 socket: daemon.socket.display().to_string(),
                 uptime_ms: status.uptime_ms,
-                you: &status.you,
-                role: &status.role,
+                caller: CallerObject {
+                    you: &status.you,
+                    role: &status.role,
+                },
                 generation: status.generation,
                 profiles: status.profiles.iter().map(profile).collect(),
                 journal: JournalObject::of(status),
