@@ -17,11 +17,11 @@ has() { # LIST PATH PACKAGE
 deb=$(ls "$dist"/fakd_*.deb)
 rpm=$(ls "$dist"/fakd-*.rpm)
 
-# The same tree, packed again, is the same bytes.
+# The same tree, packed again by the program that packed it, is the same bytes.
 rm -rf "$dist/again"
 SOURCE_DATE_EPOCH=$(cat "$dist/epoch")
 export SOURCE_DATE_EPOCH
-cargo xtask dist --no-build --output "$dist/again" >/dev/null 2>&1
+target/release/fak-xtask dist --no-build --output "$dist/again" >/dev/null 2>&1
 for package in "$deb" "$rpm"; do
     rc=0
     cmp "$package" "$dist/again/${package##*/}" || rc=1

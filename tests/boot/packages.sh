@@ -7,5 +7,5 @@ version=$(dpkg-deb -f "$deb" Version)
 architecture=$(dpkg-deb -f "$deb" Architecture)
 # A tilde sorts before everything: to the packager this is older, whatever the version is.
 previous=${version%-*}~previous-1
-cargo xtask dist --no-build --deb-version "$previous" --output target/dist/previous >/dev/null 2>&1
+target/release/fak-xtask dist --no-build --deb-version "$previous" --output target/dist/previous >/dev/null 2>&1
 exec tests/boot/run.sh "$deb" "target/dist/previous/fakd_${previous}_$architecture.deb" "$@"
