@@ -116,7 +116,8 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let seq = match self.evidence.append(draft.clone()).await {
             Ok(seq) => seq,
             Err(unwritten) => {
-                // A row that came too late must not hold after a restart either.
+                // A row that came too late must not hold after a restart, so what holds now ends too.
+                self.with_kernel(Kernel::lapse);
                 let why = "the row that began it was not confirmed";
                 self.evidence
                     .offer(fak_kernel::emergency_end(now(), None, why));
@@ -138,7 +139,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     /// so cannot be written.
     async fn end_emergency(
         &self,
-        who: Option<&Principal>,
+        who: &Principal,
         why: &str,
     ) -> Result<Option<(Emergency, u64)>, Unwritten> {
         let _turn = self.changing.lock().await;
@@ -146,9 +147,19 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             kernel.lapse();
             kernel.emergency().cloned()
         });
-        let Some(emergency) = ended else {
-            return Ok(None);
-        };
+        match ended {
+            Some(emergency) => self.write_end(emergency, Some(who), why).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the row that ends an emergency. The caller has the turn to change things.
+    async fn write_end(
+        &self,
+        emergency: Emergency,
+        who: Option<&Principal>,
+        why: &str,
+    ) -> Result<(Emergency, u64), Unwritten> {
         let draft = fak_kernel::emergency_end(now(), who, why);
         let seq = self.evidence.append(draft.clone()).await?;
         self.with_kernel(|kernel| self.glass.declare(kernel, &draft));
@@ -159,27 +170,28 @@ impl<E: Evidence, O: Office> Desk<E, O> {
                 "refusals are refused again after {} uses: {why}",
                 emergency.uses
             ));
-        Ok(Some((emergency, seq)))
+        Ok((emergency, seq))
     }
 
     /// Writes that an emergency is over when a clock has ended it. To be called now and then; what cannot
     /// be written now is written by a later call.
     pub async fn mind_emergency(&self) {
+        // With the turn, so that nobody puts another deadline between the look and the row.
+        let _turn = self.changing.lock().await;
+        let now = now();
         let over = self.with_kernel(|kernel| {
             self.glass.mind(kernel);
-            let (is_over, now) = (!kernel.is_emergency(now()), now());
-            kernel
-                .emergency()
-                .filter(|_| is_over)
-                .map(|emergency| now < emergency.begun)
+            let is_over = !kernel.is_emergency(now);
+            kernel.emergency().filter(|_| is_over).cloned()
         });
-        let why = match over {
-            None => return,
-            Some(true) => "the clock was set back to before it began",
-            Some(false) => "its time had passed",
+        let Some(emergency) = over else { return };
+        let why = if now < emergency.begun {
+            "the clock was set back to before it began"
+        } else {
+            "its time had passed"
         };
         // The journal tells of its own trouble.
-        let _ = self.end_emergency(None, why).await;
+        let _ = self.write_end(emergency, None, why).await;
     }
 
     /// Logs that an emergency admitted a refusal, sparingly.
@@ -227,7 +239,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     ) -> Result<v1::EmergencyEnableResponse, Status> {
         let reason = request.reason;
         sound(&reason)?;
-        let ended = self.end_emergency(Some(&caller.peer.principal), &reason);
+        let ended = self.end_emergency(&caller.peer.principal, &reason);
         match ended.await.map_err(|error| unavailable(&error))? {
             Some((emergency, seq)) => Ok(v1::EmergencyEnableResponse {
                 seq,

@@ -23,7 +23,7 @@ const APPEND_WAIT: Duration = Duration::from_secs(5);
 const ROWS_MAX: usize = 1024;
 
 /// Rows looked at for the last refusals. LIMIT: older ones are not shown.
-const ROWS_LOOKED_AT: usize = 20_000;
+const ROWS_LOOKED_AT: usize = 5_000;
 
 /// A journal and what is needed to read it.
 pub(crate) struct JournalEvidence {
@@ -33,6 +33,8 @@ pub(crate) struct JournalEvidence {
     pub(crate) ledger: Ledger,
     /// One verification at a time: it reads the whole file.
     verifying: Semaphore,
+    /// One look for refusals at a time: it reads many rows, and everyone may ask for it.
+    looking: Semaphore,
 }
 
 impl JournalEvidence {
@@ -43,6 +45,7 @@ impl JournalEvidence {
             notary,
             ledger,
             verifying: Semaphore::new(1),
+            looking: Semaphore::new(1),
         }
     }
 
@@ -128,6 +131,7 @@ impl Evidence for JournalEvidence {
     }
 
     async fn refusals(&self, of: Option<String>, limit: usize) -> Result<Vec<Row>, String> {
+        let _turn = self.looking.acquire().await.map_err(|e| e.to_string())?;
         let path = self.path.clone();
         let kinds = [RecordKind::Deny];
         let read = spawn_blocking(move || {
