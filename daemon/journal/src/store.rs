@@ -1,9 +1,10 @@
 //! The connection that writes.
 
 use std::{
+    ffi::OsString,
     fs::{self, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,6 +34,9 @@ const WAL_BYTES_KEPT: i64 = 16 << 20;
 /// Pages in the write-ahead log that make a commit move them into the database. A checkpoint stalls one
 /// commit for two more syncs; at this size it is one commit in about a thousand.
 const WAL_PAGES_MAX: u32 = 4000;
+
+/// How much of the write-ahead log is written again at a time.
+const REWRITE_BYTES: usize = 1 << 20;
 
 /// How long another program's lock on the database is waited for.
 const BUSY_WAIT: Duration = Duration::from_millis(250);
@@ -108,8 +112,8 @@ impl Store {
                 });
             }
         };
+        rewrite_log(path).map_err(|error| Trouble::io(path, &error))?;
         make_durable(&conn).map_err(storage)?;
-        settle_log(&conn).map_err(storage)?;
         schema::migrate(&mut conn, format)
             .map_err(storage)?
             .map_err(|fault| OpenError::Unsound {
@@ -361,23 +365,49 @@ pub(crate) fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "MEMORY")
 }
 
-/// Moves all of the write-ahead log into the database and begins it anew.
+/// Writes the write-ahead log again as it stands, and syncs it.
 ///
-/// Whoever wrote the log may have seen a sync fail. The kernel then holds the pages for written and shows them to us,
-/// the disk may lack them, and rows that follow them in the log would be cut off with them in a power cut. What is
-/// copied out of the log is written again, and synced, before anything is acknowledged.
-fn settle_log(conn: &Connection) -> rusqlite::Result<()> {
-    let held: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if held {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-        let why = "a reader holds the write-ahead log".to_owned();
-        return Err(rusqlite::Error::SqliteFailure(code, Some(why)));
+/// A sync that failed leaves pages which the kernel holds for written and shows to everybody, and which the disk may
+/// lack; this process or the one before it may have met such a failure. Rows that follow them in the log, and pages
+/// copied from them into the database, would outlive them in a power cut. Written again the pages are dirty again, and
+/// this sync speaks of them. It has to be done before SQLite writes anything.
+fn rewrite_log(path: &Path) -> io::Result<()> {
+    let mut name = OsString::from(path);
+    name.push("-wal");
+    let file = match OpenOptions::new().read(true).write(true).open(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let (mut block, mut at) = (vec![0; REWRITE_BYTES], 0);
+    loop {
+        let count = file.read_at(&mut block, at)?;
+        if count == 0 {
+            break;
+        }
+        file.write_all_at(block.get(..count).unwrap_or_default(), at)?;
+        at += count as u64;
     }
-    Ok(())
+    if at > 0 { file.sync_all() } else { Ok(()) }
+}
+
+/// Turns the write-ahead log on, and sees that it is. The mode comes back before it is committed, so whoever reads the
+/// answer and no further never hears that the commit failed, and goes on in a mode that loses rows in a power cut.
+fn turn_on_log(conn: &Connection) -> rusqlite::Result<()> {
+    let mut change = conn.prepare("PRAGMA journal_mode = WAL")?;
+    let mut answer = change.query([])?;
+    while answer.next()?.is_some() {}
+    let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    let why = format!("the write-ahead log cannot be turned on, the mode stays {mode}");
+    Err(rusqlite::Error::SqliteFailure(code, Some(why)))
 }
 
 fn make_durable(conn: &Connection) -> rusqlite::Result<()> {
-    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    turn_on_log(conn)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     conn.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)

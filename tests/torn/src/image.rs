@@ -34,11 +34,16 @@ pub struct Disk<'a> {
     /// The changes of names since they were last synced.
     renamed: Vec<usize>,
     acked: Option<Head>,
+    /// Decides what a sync that failed has written.
+    luck: Random,
 }
 
 #[derive(Debug, Default)]
 struct File {
+    /// What the disk holds for certain.
     synced: Vec<u8>,
+    /// What the kernel held at the last sync. The two differ only where a sync failed.
+    kernel: Vec<u8>,
     /// The changes since the last sync.
     changed: Vec<usize>,
 }
@@ -53,10 +58,10 @@ pub struct Image {
 }
 
 impl<'a> Disk<'a> {
-    /// The disk before the first event.
+    /// The disk before the first event, with the files that were there before it.
     #[must_use]
-    pub const fn new(events: &'a [Event], device: Device) -> Self {
-        Self {
+    pub fn new(events: &'a [Event], device: Device, seed: u64) -> Self {
+        let mut disk = Self {
             events,
             device,
             at: 0,
@@ -64,7 +69,14 @@ impl<'a> Disk<'a> {
             names: BTreeMap::new(),
             renamed: Vec::new(),
             acked: None,
+            luck: Random::new(seed),
+        };
+        let there =
+            |event: &Event| matches!(event, Event::Create { found, .. } if !found.is_empty());
+        while disk.events.get(disk.at).is_some_and(there) {
+            disk.run_to(disk.at + 1);
         }
+        disk
     }
 
     /// Goes on until the event numbered `cut` is the next one. There is no way back.
@@ -81,6 +93,7 @@ impl<'a> Disk<'a> {
                 assert_eq!(*node, self.files.len(), "nodes are numbered as they come");
                 self.files.push(File {
                     synced: found.clone(),
+                    kernel: found.clone(),
                     changed: Vec::new(),
                 });
                 self.renamed.push(self.at);
@@ -92,10 +105,15 @@ impl<'a> Disk<'a> {
             Event::Write { node, .. } | Event::Truncate { node, .. } => {
                 self.files[*node].changed.push(self.at);
             }
-            Event::Sync { node } => {
+            Event::Sync { node } => self.files[*node].sync(self.events),
+            Event::SyncFailed { node } => {
                 let file = &mut self.files[*node];
-                for change in file.changed.drain(..) {
-                    apply(&self.events[change], &mut file.synced);
+                file.synced = torn(self.events, self.device, file, &mut self.luck);
+                let File {
+                    kernel, changed, ..
+                } = file;
+                for change in changed.drain(..) {
+                    apply(&self.events[change], kernel);
                 }
             }
             Event::SyncNames => self.sync_names(),
@@ -134,66 +152,93 @@ impl<'a> Disk<'a> {
         }
         let files = names
             .into_iter()
-            .map(|(name, node)| (name, self.torn(&self.files[node], random)))
+            .map(|(name, node)| {
+                let bytes = torn(self.events, self.device, &self.files[node], random);
+                (name, bytes)
+            })
             .collect();
         Image {
             files,
             acked: self.acked,
         }
     }
+}
 
-    fn torn(&self, file: &File, random: &mut Random) -> Vec<u8> {
-        let odds = *random.pick(&ODDS);
-        let mut disk = file.synced.clone();
-        let mut kernel = file.synced.clone();
-        for change in &file.changed {
-            let event = &self.events[*change];
-            apply(event, &mut kernel);
-            match event {
-                Event::Truncate { size, .. } if random.one_in(2) => disk.resize(*size, 0),
-                Event::Write { offset, bytes, .. } => {
-                    let last = (offset + bytes.len()).div_ceil(SECTOR);
-                    for sector in offset / SECTOR..last {
-                        self.land(sector, odds, (&kernel, &mut disk), random);
-                    }
-                }
-                _ => {}
+impl File {
+    fn sync(&mut self, events: &[Event]) {
+        for change in &self.changed {
+            apply(&events[*change], &mut self.kernel);
+            if let Event::Truncate { size, .. } = &events[*change] {
+                self.synced.resize(*size, 0);
             }
         }
-        // A size may reach the disk before the bytes it makes room for.
-        if random.one_in(4) && disk.len() < kernel.len() {
-            disk.resize(kernel.len(), 0);
+        self.synced.resize(self.kernel.len(), 0);
+        for change in self.changed.drain(..) {
+            let Event::Write { offset, bytes, .. } = &events[change] else {
+                continue;
+            };
+            let to = (offset + bytes.len()).next_multiple_of(SECTOR);
+            let (from, to) = (offset / SECTOR * SECTOR, to.min(self.kernel.len()));
+            if from < to {
+                self.synced[from..to].copy_from_slice(&self.kernel[from..to]);
+            }
         }
-        disk
     }
+}
 
-    /// Lets a sector reach the disk, or not, or not whole.
-    fn land(
-        &self,
-        sector: usize,
-        odds: u64,
-        (kernel, disk): (&[u8], &mut Vec<u8>),
-        random: &mut Random,
-    ) {
-        let from = sector * SECTOR;
-        let to = (from + SECTOR).min(kernel.len());
-        let torn = random.one_in(64);
-        if from >= to || !(torn || random.below(16) < odds) {
-            return;
+/// What the disk may hold of a file whose changes are not synced.
+fn torn(events: &[Event], device: Device, file: &File, random: &mut Random) -> Vec<u8> {
+    let odds = *random.pick(&ODDS);
+    let (mut disk, mut kernel) = (file.synced.clone(), file.kernel.clone());
+    for change in &file.changed {
+        let event = &events[*change];
+        apply(event, &mut kernel);
+        match event {
+            Event::Truncate { size, .. } if random.one_in(2) => disk.resize(*size, 0),
+            Event::Write { offset, bytes, .. } => {
+                let last = (offset + bytes.len()).div_ceil(SECTOR);
+                for sector in offset / SECTOR..last {
+                    let torn = random.one_in(64);
+                    if torn || random.below(16) < odds {
+                        let noise = matches!(device, Device::Bare | Device::Lying);
+                        land(sector, (&kernel, &mut disk), torn.then_some(noise), random);
+                    }
+                }
+            }
+            _ => {}
         }
-        if disk.len() < to {
-            disk.resize(to, 0);
-        }
-        let (old, new) = (&mut disk[from..to], &kernel[from..to]);
-        if !torn {
-            return old.copy_from_slice(new);
-        }
-        let reached = usize::try_from(random.below(SECTOR as u64)).expect("below a sector");
-        let reached = reached.min(new.len());
-        old[..reached].copy_from_slice(&new[..reached]);
-        if self.device != Device::Powersafe {
-            old[reached..].fill_with(|| random.draw().to_le_bytes()[0]);
-        }
+    }
+    // A size may reach the disk before the bytes it makes room for.
+    if random.one_in(4) && disk.len() < kernel.len() {
+        disk.resize(kernel.len(), 0);
+    }
+    disk
+}
+
+/// Lets a sector reach the disk; where `torn` says something only its beginning, and noise after it where it says so.
+fn land(
+    sector: usize,
+    (kernel, disk): (&[u8], &mut Vec<u8>),
+    torn: Option<bool>,
+    random: &mut Random,
+) {
+    let from = sector * SECTOR;
+    let to = (from + SECTOR).min(kernel.len());
+    if from >= to {
+        return;
+    }
+    if disk.len() < to {
+        disk.resize(to, 0);
+    }
+    let (old, new) = (&mut disk[from..to], &kernel[from..to]);
+    let Some(noise) = torn else {
+        return old.copy_from_slice(new);
+    };
+    let reached = usize::try_from(random.below(SECTOR as u64)).expect("below a sector");
+    let reached = reached.min(new.len());
+    old[..reached].copy_from_slice(&new[..reached]);
+    if noise {
+        old[reached..].fill_with(|| random.draw().to_le_bytes()[0]);
     }
 }
 

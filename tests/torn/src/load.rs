@@ -8,7 +8,10 @@ use fak_types::Digest;
 use rusqlite::{Connection, params};
 use tokio::runtime::Builder;
 
-use crate::tape::{Event, Tape};
+use crate::tape::{Device, Event, Tape};
+
+/// Attempts to open a journal. LIMIT: one sync in twelve fails, and opening does a few.
+const OPENINGS_MAX: usize = 20;
 
 /// How much a journal is given to do.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +35,7 @@ pub fn journal(path: &Path, tape: &Arc<Tape>, plan: Plan, random: &mut Random) {
     runtime.block_on(async {
         let mut now_us = 1_700_000_000_000_000;
         for _ in 0..plan.openings {
-            let (journal, _) = Journal::open(Settings::new(path)).expect("the journal opens");
+            let journal = open(path);
             for _ in 0..plan.commits {
                 let count = 1 + random.below(plan.records_max);
                 let drafts: Vec<_> = (0..count).map(|_| draft(&mut now_us, random)).collect();
@@ -45,12 +48,28 @@ pub fn journal(path: &Path, tape: &Arc<Tape>, plan: Plan, random: &mut Random) {
                     Vec::new()
                 };
                 let receipts = journal.append_with(drafts, state).await;
-                let receipts = receipts.expect("the journal writes");
-                tape.ack(last(&receipts));
+                match receipts {
+                    Ok(receipts) => tape.ack(last(&receipts)),
+                    Err(error) => assert!(matches!(tape.device(), Device::Failing(_)), "{error}"),
+                }
             }
-            journal.close().await.expect("the journal closes");
+            // Everybody was answered, so an error here is about a checkpoint.
+            let closed = journal.close().await;
+            assert!(closed.is_ok() || matches!(tape.device(), Device::Failing(_)));
         }
     });
+}
+
+/// Opens the journal; on a device whose syncs fail that may take more than one attempt.
+fn open(path: &Path) -> Journal {
+    let mut refused = Vec::new();
+    while refused.len() < OPENINGS_MAX {
+        match Journal::open(Settings::new(path)) {
+            Ok((journal, _)) => return journal,
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    panic!("the journal does not open: {refused:?}");
 }
 
 fn last(receipts: &[Receipt]) -> Head {

@@ -41,8 +41,19 @@ struct Watch {
     node: Node,
     /// Whether the next sync of the file also syncs the directory, as SQLite's own layer does for a new log.
     new_name: AtomicBool,
+    /// Whether SQLite has done nothing yet to a log it opened.
+    untouched: AtomicBool,
     stock: *const ffi::sqlite3_io_methods,
     methods: ffi::sqlite3_io_methods,
+}
+
+impl Watch {
+    /// Tells the tape what was done to a log past SQLite, before SQLite does the first thing.
+    fn touch(&self) {
+        if self.untouched.swap(false, Ordering::SeqCst) {
+            self.tape.look_past(self.node);
+        }
+    }
 }
 
 /// Makes the recording layer the default of this process, once.
@@ -136,10 +147,14 @@ unsafe extern "C" fn open(
     methods.xSync = Some(sync);
     methods.xDeviceCharacteristics = Some(characteristics);
     let node = tape.node(&name);
+    if flags & ffi::SQLITE_OPEN_WAL != 0 {
+        tape.mark(&name);
+    }
     let watch = Box::into_raw(Box::new(Watch {
         tape,
         node,
         new_name: AtomicBool::new(created && flags & logs != 0),
+        untouched: AtomicBool::new(flags & ffi::SQLITE_OPEN_WAL != 0),
         stock,
         methods,
     }));
@@ -166,6 +181,7 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, synce
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: the file is open, so `open` filled the slot; this is the one place that takes the box back.
     let watch = unsafe { Box::from_raw(slot(file).read()) };
+    watch.touch();
     // SAFETY: the stock layer gets its own table back, which it compares, and then its own file.
     unsafe {
         (*file).pMethods = watch.stock;
@@ -181,6 +197,7 @@ unsafe extern "C" fn write(
 ) -> c_int {
     // SAFETY: the file is open.
     let watch = unsafe { watch(file) };
+    watch.touch();
     // SAFETY: the arguments are SQLite's for this very call, and so is the method.
     let code = unsafe { (*watch.stock).xWrite.expect("a method")(file, from, count, offset) };
     if code == ffi::SQLITE_OK {
@@ -196,6 +213,7 @@ unsafe extern "C" fn write(
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_int64) -> c_int {
     // SAFETY: the file is open.
     let watch = unsafe { watch(file) };
+    watch.touch();
     // SAFETY: the arguments are SQLite's for this very call, and so is the method.
     let code = unsafe { (*watch.stock).xTruncate.expect("a method")(file, size) };
     if code == ffi::SQLITE_OK {
@@ -209,8 +227,12 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_i
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     // SAFETY: the file is open.
     let watch = unsafe { watch(file) };
-    let new_name = watch.new_name.swap(false, Ordering::SeqCst);
-    watch.tape.synced(watch.node, new_name);
+    watch.touch();
+    let new_name = watch.new_name.load(Ordering::SeqCst);
+    if !watch.tape.synced(watch.node, new_name) {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    watch.new_name.store(false, Ordering::SeqCst);
     ffi::SQLITE_OK
 }
 
@@ -219,7 +241,7 @@ unsafe extern "C" fn characteristics(file: *mut ffi::sqlite3_file) -> c_int {
     let watch = unsafe { watch(file) };
     match watch.tape.device() {
         Device::Bare | Device::Lying => 0,
-        Device::Powersafe => {
+        Device::Powersafe | Device::Failing(_) => {
             // SAFETY: the method is the stock layer's, and so is the file.
             unsafe { (*watch.stock).xDeviceCharacteristics.expect("a method")(file) }
         }

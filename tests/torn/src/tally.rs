@@ -112,7 +112,7 @@ fn share_of(
 ) -> Tally {
     let mut tally = Tally::default();
     let mut random = Random::new(seed);
-    let mut disk = Disk::new(events, device);
+    let mut disk = Disk::new(events, device, events.len() as u64);
     for cut in cuts {
         disk.run_to(*cut);
         let image = disk.image(&mut random);

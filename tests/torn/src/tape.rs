@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::UNIX_EPOCH,
 };
 
 use fak_journal::Head;
+use fak_sim::random::Random;
 
 /// Which file, as it is created: a name that is deleted and made again is another node.
 pub type Node = usize;
@@ -50,6 +52,11 @@ pub enum Event {
         /// The file.
         node: Node,
     },
+    /// A sync failed: what was written to the file may be on the disk or not, and the kernel holds it for done.
+    SyncFailed {
+        /// The file.
+        node: Node,
+    },
     /// The names are on the disk.
     SyncNames,
     /// An append was answered: this row must be there from now on.
@@ -65,6 +72,8 @@ pub enum Device {
     Powersafe,
     /// It promises nothing and reports syncs it has not done.
     Lying,
+    /// It is powersafe, and one sync in twelve fails; the seed says which.
+    Failing(u64),
 }
 
 /// The record of one directory.
@@ -75,9 +84,11 @@ pub struct Tape {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     events: Vec<Event>,
+    /// Which syncs fail, where some do.
+    luck: Random,
     names: BTreeMap<String, Node>,
     nodes: Node,
 }
@@ -87,6 +98,17 @@ static RUNNING: Mutex<Vec<Arc<Tape>>> = Mutex::new(Vec::new());
 
 fn running() -> MutexGuard<'static, Vec<Arc<Tape>>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The files of a directory, the database first.
+fn there(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("the directory is there");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("the directory is there").file_name())
+        .filter_map(|name| name.into_string().ok())
+        .collect();
+    names.sort();
+    names
 }
 
 impl Tape {
@@ -100,8 +122,19 @@ impl Tape {
         let tape = Arc::new(Self {
             dir: fs::canonicalize(dir).expect("the directory is there"),
             device,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                events: Vec::new(),
+                luck: Random::new(match device {
+                    Device::Failing(seed) => seed,
+                    _ => 0,
+                }),
+                names: BTreeMap::new(),
+                nodes: 0,
+            }),
         });
+        for name in there(&tape.dir) {
+            tape.node(&name);
+        }
         running().push(Arc::clone(&tape));
         tape
     }
@@ -147,6 +180,36 @@ impl Tape {
         node
     }
 
+    /// Marks a log, by a time nobody else gives a file, so that [`Tape::look_past`] can tell. A log holds no locks, which
+    /// opening and closing the file once more would let go of.
+    pub(crate) fn mark(&self, name: &str) {
+        let file = File::open(self.dir.join(name)).expect("the log is there");
+        file.set_modified(UNIX_EPOCH).expect("the log is ours");
+    }
+
+    /// Notes that a log was written past SQLite since it was marked. The journal does that when it opens a log; that it
+    /// also syncs it cannot be seen from here.
+    pub(crate) fn look_past(&self, node: Node) {
+        let mut state = self.state();
+        let Some((name, _)) = state.names.iter().find(|(_, known)| **known == node) else {
+            return;
+        };
+        let path = self.dir.join(name);
+        let marked = fs::metadata(&path).and_then(|meta| meta.modified());
+        if marked.is_ok_and(|time| time != UNIX_EPOCH) {
+            let bytes = fs::read(&path).expect("the log is there");
+            let offset = 0;
+            state.events.push(Event::Write {
+                node,
+                offset,
+                bytes,
+            });
+            if self.device != Device::Lying {
+                state.events.push(Event::Sync { node });
+            }
+        }
+    }
+
     pub(crate) fn deleted(&self, name: &str, synced: bool) {
         let mut state = self.state();
         if state.names.remove(name).is_some() {
@@ -169,15 +232,21 @@ impl Tape {
         self.state().events.push(Event::Truncate { node, size });
     }
 
-    pub(crate) fn synced(&self, node: Node, names_too: bool) {
-        if self.device == Device::Lying {
-            return;
-        }
+    /// Notes a sync; yields whether it succeeds.
+    pub(crate) fn synced(&self, node: Node, names_too: bool) -> bool {
         let mut state = self.state();
-        state.events.push(Event::Sync { node });
+        match self.device {
+            Device::Lying => return true,
+            Device::Failing(_) if state.luck.one_in(12) => {
+                state.events.push(Event::SyncFailed { node });
+                return false;
+            }
+            _ => state.events.push(Event::Sync { node }),
+        }
         if names_too {
             state.events.push(Event::SyncNames);
         }
+        true
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -121,7 +121,7 @@ fn every_image_of_an_image_is_sound() {
     for (device, seed) in [(Device::Bare, 21), (Device::Powersafe, 22)] {
         let mut random = Random::new(seed);
         let first = record(RESTLESS, device, seed, &BTreeMap::new());
-        let mut disk = Disk::new(&first, device);
+        let mut disk = Disk::new(&first, device, seed);
         for cut in cuts(&first, 0, 8, &mut random) {
             disk.run_to(cut);
             let image = disk.image(&mut random);
@@ -132,4 +132,19 @@ fn every_image_of_an_image_is_sound() {
         }
     }
     all_sound("twice", &all, again);
+}
+
+/// One sync in twelve fails, upon which the kernel takes what it had for written. The writer must not.
+#[test]
+fn every_image_of_a_journal_whose_syncs_fail_is_sound() {
+    for seed in 41..45 {
+        let device = Device::Failing(seed);
+        let events = record(RESTLESS, device, seed, &BTreeMap::new());
+        let failed = |event: &&Event| matches!(event, Event::SyncFailed { .. });
+        let failed = events.iter().filter(failed).count();
+        let tally = Tally::of(&events, device, (100, seed), examine::journal);
+        let name = format!("{failed} syncs failed, seed {seed}");
+        all_sound(&name, &tally, checkpoints(&events));
+        assert!(failed >= 10, "{failed} syncs failed");
+    }
 }
