@@ -61,39 +61,49 @@ pub(super) fn restore(
     let aside = format!(".replaced-{}", stamp(now_s()));
     swap(journal, &restoring, &aside, behind.is_some())
         .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", journal.display())))?;
-    if out.json {
-        #[derive(Serialize)]
-        struct Restored<'a> {
-            journal: String,
-            from: String,
-            rows: u64,
-            rows_given_up: Option<u64>,
-            rollback: Option<&'a str>,
-        }
-        out.object(&Restored {
+    tell(
+        out,
+        &Restored {
             journal: journal.display().to_string(),
             from: copy.display().to_string(),
             rows: manifest.rows,
             rows_given_up: lost,
             rollback: behind.as_deref(),
-        })?;
-    } else {
-        let mut text = format!(
-            "{}: {} has the {} rows of {}\n",
-            out.paint(Tint::Good, "restored"),
-            journal.display(),
-            manifest.rows,
-            plain(&name)
-        );
-        if let Some(lost) = lost {
-            text.push_str(&format!(
-                "  the journal before, with {lost} rows more, is {}{aside}\n",
-                journal.display()
-            ));
-        }
-        text.push_str("  next: systemctl start fakd\n");
-        out.text(&text)?;
+        },
+        &aside,
+    )
+}
+
+/// What was done.
+#[derive(Serialize)]
+struct Restored<'a> {
+    journal: String,
+    from: String,
+    rows: u64,
+    rows_given_up: Option<u64>,
+    rollback: Option<&'a str>,
+}
+
+fn tell(out: &Out, done: &Restored<'_>, aside: &str) -> Outcome {
+    if out.json {
+        out.object(done)?;
+        return Ok(Exit::Ok);
     }
+    let mut text = format!(
+        "{}: {} has the {} rows of {}\n",
+        out.paint(Tint::Good, "restored"),
+        done.journal,
+        done.rows,
+        plain(&done.from)
+    );
+    if let Some(lost) = done.rows_given_up {
+        text.push_str(&format!(
+            "  the journal before, with {lost} rows more, is {}{aside}\n",
+            done.journal
+        ));
+    }
+    text.push_str("  next: systemctl start fakd\n");
+    out.text(&text)?;
     Ok(Exit::Ok)
 }
 
