@@ -353,7 +353,7 @@ impl Notary {
             return Err(Refusal::Conflict(format!(
                 "`{origin}` is known here by another key, {}: give that one, or have its owner show the KEY row \
                  and the checkpoint both keys signed",
-                known.rsplit_once('+').map_or(known, |(label, _)| label)
+                PublicKey::parse(known).map_or_else(|_| known.to_owned(), |key| key.label())
             )));
         }
         Checkpoint::of_text(text).ok_or_else(|| {

@@ -81,9 +81,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|error| Failure::internal("the log cannot be set up", &error))?;
     confine(&plan.config)?;
     let (journal, path) = open_journal(&plan.config)?;
-    let listening = listen::listen(&plan.config)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
+        // Before anybody can ask: a stop that comes early is a stop in order, after the start.
+        let signals = Signals::new().map_err(|error| Failure::internal("signals", &error))?;
+        let listening = listen::listen(&plan.config)?;
         let restored = restore::restore(&journal, &path)
             .await
             .map_err(|error| Failure::new(exit::JOURNAL, error.to_string()))?;
@@ -94,7 +96,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         let ledger = Ledger::new(path.clone(), restored.counted.clone());
         let evidence = JournalEvidence::new(journal.clone(), path.clone(), notary, ledger);
         let (desk, image_upto) = open_desk(args, &plan, first, restored, evidence).await?;
-        serve(Arc::new(desk), journal, listening, image_upto, begun).await
+        serve(
+            Arc::new(desk),
+            journal,
+            (listening, signals),
+            image_upto,
+            begun,
+        )
+        .await
     });
     // What still blocks reads the journal; nobody waits for it any more.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -247,11 +256,10 @@ impl Signals {
 async fn serve(
     desk: Arc<DeskHere>,
     journal: Journal,
-    mut listening: Listening,
+    (mut listening, mut signals): (Listening, Signals),
     image_upto: u64,
     begun: Instant,
 ) -> Result<(), Failure> {
-    let mut signals = Signals::new().map_err(|error| Failure::internal("signals", &error))?;
     let place = listening.place();
     let entrances = std::mem::take(&mut listening.listeners)
         .into_iter()
