@@ -17,6 +17,8 @@ eq "$(matrix fakd sessions)"                   "77 0 77 77 0 " "own sessions at 
 eq "$(matrix fakd reload)"                     "77 77 77 77 77 " "nobody reloads at fakd.sock, not even root"
 eq "$(matrix audit "${call[@]}")"              "77 77 77 77 77 " "nobody asks at audit.sock"
 eq "$(matrix audit status)"                    "77 77 0 77 0 " "the status at audit.sock"
+eq "$(matrix fakd metrics)"                    "77 0 77 77 0 " "the numbers at fakd.sock"
+eq "$(matrix audit metrics)"                   "77 77 0 77 0 " "the numbers at audit.sock"
 eq "$(matrix audit sessions)"                  "77 77 0 77 0 " "all sessions at audit.sock"
 eq "$(matrix audit reload)"                    "77 77 77 77 77 " "nobody reloads at audit.sock"
 eq "$(matrix admin "${call[@]}")"              "77 77 77 0 0 " "asking at admin.sock"

@@ -23,7 +23,7 @@ ok $? "mended, it starts"
 within asked
 ok $? "and answers"
 
-generation() { fakctl --json status | sed -n 's/.*"generation":\([0-9]*\).*/\1/p'; }
+generation() { fakctl --json status | grep -o '"generation":[0-9]*' | head -n 1 | cut -d: -f2; }
 before=$(generation)
 old=$(pid)
 printf 'version: fak-policy/v1\nname: bench\nallow: [Read]\n' >/etc/fak/policy.d/10-bench.yaml
