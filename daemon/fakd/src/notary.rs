@@ -31,6 +31,7 @@ const PUBLIC_FILE: &str = "journal.vkey";
 
 /// What is cached beside the rows.
 const STATE_KEY: &str = "notary.key";
+const STATE_KEY_BEFORE: &str = "notary.key.before";
 const STATE_CHECKPOINT: &str = "notary.checkpoint";
 const STATE_WITNESSED: &str = "notary.witnessed/";
 
@@ -71,13 +72,14 @@ impl Notary {
             None => default_name()?,
         };
         let (key, origin) = keys.journal_key(&name, recorded.as_deref())?;
-        let known = recorded
-            .as_deref()
-            .and_then(|text| PublicKey::parse(text).ok());
-        let trusted: Vec<PublicKey> = [Some(key.public().clone()), known]
+        // A kill between a KEY row and the checkpoint after it leaves one that the key before has signed.
+        let before = text_state(&journal, STATE_KEY_BEFORE).await?;
+        let known = [recorded.as_deref(), before.as_deref()];
+        let known = known
             .into_iter()
             .flatten()
-            .collect();
+            .filter_map(|text| PublicKey::parse(text).ok());
+        let trusted: Vec<PublicKey> = [key.public().clone()].into_iter().chain(known).collect();
         let file = state_dir.join(CHECKPOINT_FILE);
         let journal_path = path.to_owned();
         let held =
@@ -115,7 +117,7 @@ impl Notary {
             (_, Some(_)) => "found in the place of the one before",
         };
         let row = key_row(&public, held.recorded.as_deref(), note, "");
-        self.append(row, put(STATE_KEY, &public))
+        self.append(row, key_state(&public, held.recorded.as_deref()))
             .await
             .map_err(|error| error.to_string())?;
         Notice::of(Event::KeyMade).say(&format!("the journal's key is {}, {note}", public.label()));
@@ -232,7 +234,7 @@ impl Notary {
             ..Draft::new(RecordKind::Witness, now().0)
         };
         let kept = format!("{key}\n{new}");
-        self.append(row, put(&slot, &kept))
+        self.append(row, vec![put(&slot, &kept)])
             .await
             .map_err(unavailable)?;
         drop(held);
@@ -257,7 +259,7 @@ impl Notary {
             .map_err(Refusal::Unavailable)?;
         let public = next.public().clone();
         let row = key_row(&public, held.recorded.as_deref(), reason, who);
-        self.append(row, put(STATE_KEY, &public))
+        self.append(row, key_state(&public, held.recorded.as_deref()))
             .await
             .map_err(unavailable)?;
         // The row is durable: whatever happens from here on, the next start finishes it.
@@ -301,7 +303,7 @@ impl Notary {
             subject: held.key.public().label(),
             ..Draft::new(RecordKind::Checkpoint, now().0)
         };
-        self.append(row, put(STATE_CHECKPOINT, &note))
+        self.append(row, vec![put(STATE_CHECKPOINT, &note)])
             .await
             .map_err(unavailable)?;
         let file = self.state_dir.join(CHECKPOINT_FILE);
@@ -374,9 +376,12 @@ impl Notary {
 
     /// Writes a row and what is cached with it, and sees it written: under `async` durability an answer
     /// says only that it is queued.
-    async fn append(&self, row: Draft, state: StatePut) -> Result<(), AppendError> {
-        let StatePut { key, value } = state.clone();
-        self.journal.append_with(vec![row], vec![state]).await?;
+    async fn append(&self, row: Draft, state: Vec<StatePut>) -> Result<(), AppendError> {
+        let wanted = state.first().cloned();
+        self.journal.append_with(vec![row], state).await?;
+        let Some(StatePut { key, value }) = wanted else {
+            return Ok(());
+        };
         match self.journal.state(&key).await? {
             Some(found) if found.value == value => Ok(()),
             _ => Err(AppendError::Closed),
@@ -462,6 +467,11 @@ fn key_row(public: &PublicKey, before: Option<&str>, note: &str, who: &str) -> D
         who: who.to_owned(),
         ..Draft::new(RecordKind::Key, now().0)
     }
+}
+
+fn key_state(public: &PublicKey, before: Option<&str>) -> Vec<StatePut> {
+    let before = before.map(|before| put(STATE_KEY_BEFORE, &before));
+    [put(STATE_KEY, public)].into_iter().chain(before).collect()
 }
 
 fn signed(note: &Note, key: &PublicKey) -> Signed {

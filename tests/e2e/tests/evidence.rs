@@ -459,6 +459,28 @@ fn a_rotated_key_is_vouched_for_by_the_one_before() {
 }
 
 #[test]
+fn a_kill_between_a_new_key_and_its_first_checkpoint_locks_nobody_out() {
+    let kept = Kept::new();
+    let place = &kept.place;
+    let file = place.join("state/fak/checkpoint");
+    let before = fs::read(&file).expect("there");
+    let daemon = place.start(&[]);
+    fakctl(place, &["audit", "rotate-key", "--reason", "drill"], 0);
+    daemon.kill();
+    fs::write(&file, &before).expect("as it was");
+    start_and_stop(place);
+
+    // The same with a key that was put in the other's place.
+    let before = fs::read(&file).expect("there");
+    let other = Kept::new();
+    let key = "state/fak/keys/journal.key";
+    fs::copy(other.place.join(key), place.join(key)).expect("copied");
+    place.start(&[]).kill();
+    fs::write(&file, &before).expect("as it was");
+    start_and_stop(place);
+}
+
+#[test]
 fn a_witness_cosigns_growth_and_no_fork() {
     let (log, witness) = (Kept::new(), Place::new());
     let watching = witness.start(&[]);
