@@ -50,7 +50,7 @@ base() {
     mkdir "$dir.new"
     echo "# making the base system $release in $cache, once" >&2
     mmdebstrap --quiet --variant=minbase --include="$base_packages" "$release" - 2>"$logs/$release.log" |
-        tar -C "$dir.new" -xp || return 1
+        tar -C "$dir.new" -xp 2>>"$logs/$release.log" || return 1
     ln -sf /dev/null "$dir.new/etc/systemd/system/console-getty.service"
     rm -f "$dir.new"/etc/systemd/system/*.wants/*.timer
     echo "$base_packages" >"$dir.new/.made-of"

@@ -14,6 +14,7 @@ eq "$(ps -o user= -p "$(pid)")" fak "fakd runs as its own user"
 eq "$(awk '/^(CapEff|CapBnd|NoNewPrivs|Seccomp):/ { printf "%s ", $2 }' "/proc/$(pid)/status")" \
     "0000000000000000 0000000000000000 1 2 " "without capabilities, filtered, and without a way to gain any"
 eq "$(code asked)" 0 "root asks and is answered"
+eq "$(code fakctl doctor)" 0 "fakctl doctor finds nothing to mend"
 
 systemctl stop fakd.service
 eq "$(systemctl is-active fakd.service fakd.socket | tr '\n' ' ')" "inactive active " "stopped, the sockets listen on"
