@@ -129,11 +129,7 @@ fn create(out: &Out, place: &Place, keep: usize) -> Outcome {
     let manifest = made.inspect_err(|_| {
         let _ = fs::remove_dir_all(&unfinished);
     })?;
-    let name = format!("{}-{}", stamp(manifest.made_s), manifest.rows);
-    let copy = dir.join(&name);
-    fs::rename(&unfinished, &copy)
-        .and_then(|()| fs::File::open(&dir)?.sync_all())
-        .map_err(|error| failed(&copy, &error))?;
+    let copy = place_in(&dir, &unfinished, &manifest)?;
     let removed = if keep > 0 {
         prune(&dir, keep)?
     } else {
@@ -165,6 +161,35 @@ fn create(out: &Out, place: &Place, keep: usize) -> Outcome {
         out.text(&text)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Gives a finished copy its name: the time and the rows, and a number when two share both.
+fn place_in(dir: &Path, unfinished: &Path, manifest: &Manifest) -> Result<PathBuf, Failure> {
+    let name = format!("{}-{}", stamp(manifest.made_s), manifest.rows);
+    let mut copy = dir.join(&name);
+    let mut number = 1;
+    loop {
+        // A rename never replaces a directory that holds something.
+        match fs::rename(unfinished, &copy) {
+            Ok(()) => break,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                number += 1;
+                copy = dir.join(format!("{name}.{number}"));
+            }
+            Err(error) => {
+                let text = format!("{}: {error}", copy.display());
+                return Err(Failure::new(Exit::Io, text));
+            }
+        }
+    }
+    let synced = fs::File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", dir.display())))?;
+    Ok(copy)
 }
 
 fn copy(source: &Path, reader: &Reader, unfinished: &Path) -> Result<Manifest, Failure> {

@@ -73,19 +73,20 @@ fn inherited() -> Result<Vec<(UnixListener, Door)>, Failure> {
     .collect()
 }
 
-/// What a socket lets through. Where there is only one, it must serve everybody.
+/// What a socket lets through. The one everyone asks at, where it is the only one, must serve everybody.
 fn door(name: &str, is_only: bool) -> Result<Door, Failure> {
-    if is_only {
-        return Ok(Door::Any);
+    match Door::named(name) {
+        None | Some(Door::Submit) if is_only => Ok(Door::Any),
+        Some(door) => Ok(door),
+        None => {
+            let known = Door::NAMED.map(|(name, _)| name).join("`, `");
+            let text = format!(
+                "the service manager hands over a socket named `{name}`; with several sockets each is \
+                 named one of `{known}`: set FileDescriptorName= in its socket unit"
+            );
+            Err(Failure::new(exit::CANNOT_CREATE, text))
+        }
     }
-    Door::named(name).ok_or_else(|| {
-        let known = Door::NAMED.map(|(name, _)| name).join("`, `");
-        let text = format!(
-            "the service manager hands over a socket named `{name}`; with several sockets each is \
-             named one of `{known}`: set FileDescriptorName= in its socket unit"
-        );
-        Failure::new(exit::CANNOT_CREATE, text)
-    })
 }
 
 fn own(config: &Config) -> Result<Listening, Failure> {
@@ -222,6 +223,8 @@ mod tests {
     #[test]
     fn one_socket_serves_everybody_and_several_are_told_apart_by_name() {
         assert_eq!(door("fakd.socket", true).expect("known"), Door::Any);
+        assert_eq!(door("grpc", true).expect("known"), Door::Any);
+        assert_eq!(door("audit", true).expect("known"), Door::Audit);
         assert_eq!(door("grpc", false).expect("known"), Door::Submit);
         let error = door("grcp", false).expect_err("unknown");
         assert_eq!(error.code, exit::CANNOT_CREATE);

@@ -87,6 +87,21 @@ fn copies_are_made_while_fakd_writes_and_the_oldest_go() {
 }
 
 #[test]
+fn copies_of_the_same_second_do_not_meet() {
+    let place = Place::new();
+    let daemon = place.start(&[]);
+    ask(&place, 1);
+    assert_eq!(daemon.stop(), Some(0));
+    let mut copies: Vec<_> = (0..5).map(|_| create(&place, &[]).0).collect();
+    copies.sort();
+    copies.dedup();
+    assert_eq!(copies.len(), 5);
+    copies
+        .iter()
+        .for_each(|copy| drop(fakctl(&place, &["backup", "verify", name(copy)], 0)));
+}
+
+#[test]
 fn a_copy_that_was_changed_is_told_and_not_restored() {
     let place = Place::new();
     let daemon = place.start(&[]);
