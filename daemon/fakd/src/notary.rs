@@ -53,6 +53,15 @@ struct InForce {
     newest: Option<Checkpoint>,
 }
 
+/// What a checkpoint has to cover.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// This row.
+    Row(u64),
+    /// Every row there is, this many at least.
+    AllRows(u64),
+}
+
 impl Notary {
     /// Takes up the key and holds the journal against the newest checkpoint.
     ///
@@ -128,22 +137,14 @@ impl Notary {
     /// Signs the tree of the first `size` rows, 0 for all there are.
     pub(crate) async fn checkpoint(&self, size: u64) -> Result<Signed, Refusal> {
         let mut held = self.in_force.lock().await;
-        let note = match size {
-            0 => self.sign_head(&mut held, &[]).await?,
-            size => self.at(&held.key, size).await?.sign(&held.key),
-        };
+        let note = self.note(&mut held, size, Wanted::AllRows(0)).await?.0;
         Ok(signed(&note, held.key.public()))
     }
 
     /// Signs the head when there is something new since the newest checkpoint.
     pub(crate) async fn keep_up(&self) {
         let mut held = self.in_force.lock().await;
-        let signed = held.newest.as_ref().map_or(0, |newest| newest.size);
-        // The checkpoint's own row is no news.
-        if *self.journal.subscribe().borrow() <= signed + 1 {
-            return;
-        }
-        if let Err(refusal) = self.sign_head(&mut held, &[]).await {
+        if let Err(refusal) = self.note(&mut held, 0, Wanted::AllRows(0)).await {
             Notice::of(Event::Internal).say(&format!("no checkpoint was signed: {refusal}"));
         }
     }
@@ -151,12 +152,8 @@ impl Notary {
     /// Proves that row `seq` is in the tree of `size` rows, 0 for all there are.
     pub(crate) async fn prove(&self, seq: u64, size: u64) -> Result<String, Refusal> {
         let mut held = self.in_force.lock().await;
-        let note = match size {
-            0 => self.covering(&mut held, seq).await?,
-            size => self.at(&held.key, size).await?.sign(&held.key),
-        };
+        let (note, size) = self.note(&mut held, size, Wanted::Row(seq)).await?;
         drop(held);
-        let size = Checkpoint::of_text(note.text()).map_or(0, |checkpoint| checkpoint.size);
         if seq == 0 || seq > size {
             return Err(Refusal::Missing(format!(
                 "there is no row {seq} among the first {size} rows of the journal"
@@ -175,12 +172,8 @@ impl Notary {
     /// Proves that the first `old` rows are the beginning of the first `new`, 0 for all there are.
     pub(crate) async fn prove_growth(&self, old: u64, new: u64) -> Result<String, Refusal> {
         let mut held = self.in_force.lock().await;
-        let note = match new {
-            0 => self.covering(&mut held, old).await?,
-            new => self.at(&held.key, new).await?.sign(&held.key),
-        };
+        let (note, new) = self.note(&mut held, new, Wanted::AllRows(old)).await?;
         drop(held);
-        let new = Checkpoint::of_text(note.text()).map_or(0, |checkpoint| checkpoint.size);
         if old > new {
             return Err(Refusal::Missing(format!(
                 "the journal had {old} rows only after it had {new}; name the smaller size first"
@@ -276,12 +269,31 @@ impl Notary {
         Ok(signed(&note, &public))
     }
 
-    /// A checkpoint that covers this row: the newest when it does, else one of the head.
-    async fn covering(&self, held: &mut InForce, seq: u64) -> Result<Note, Refusal> {
-        match &held.newest {
-            Some(newest) if newest.size >= seq => Ok(newest.sign(&held.key)),
-            _ => self.sign_head(held, &[]).await,
+    /// A signed checkpoint and its size: of `size` rows, or for 0 the newest when it has what is wanted,
+    /// else one of the head.
+    async fn note(
+        &self,
+        held: &mut InForce,
+        size: u64,
+        wanted: Wanted,
+    ) -> Result<(Note, u64), Refusal> {
+        if size > 0 {
+            let note = self.at(&held.key, size).await?.sign(&held.key);
+            return Ok((note, size));
         }
+        let rows = *self.journal.subscribe().borrow();
+        if let Some(newest) = &held.newest
+            && match wanted {
+                Wanted::Row(seq) => newest.size >= seq,
+                // The newest checkpoint's own row is no news: asking again would make one more for ever.
+                Wanted::AllRows(least) => newest.size >= least && rows <= newest.size + 1,
+            }
+        {
+            return Ok((newest.sign(&held.key), newest.size));
+        }
+        let note = self.sign_head(held, &[]).await?;
+        let size = held.newest.as_ref().map_or(0, |newest| newest.size);
+        Ok((note, size))
     }
 
     /// Signs the head with the key in force and those `beside` it, and keeps what was signed.
@@ -294,9 +306,6 @@ impl Notary {
         };
         let mut note = checkpoint.sign(&held.key);
         beside.iter().for_each(|key| note.sign(key));
-        if beside.is_empty() && held.newest.as_ref() == Some(&checkpoint) {
-            return Ok(note);
-        }
         let row = Draft {
             count: size,
             root: Some(root),

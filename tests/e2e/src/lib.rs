@@ -5,7 +5,42 @@
 pub mod callers;
 pub mod disk;
 
+use std::{fs, process::Output};
+
 use fak_support::{Daemon, Place};
+
+/// Everything a program printed.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Runs fakctl, which must end with `code`, and yields what it printed on standard output.
+///
+/// # Panics
+/// When it ends otherwise.
+pub fn fakctl(place: &Place, args: &[&str], code: i32) -> String {
+    let output = place.fakctl(args);
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{args:?}: {}",
+        said(&output)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Has this many calls judged, one after the other.
+///
+/// # Panics
+/// When fakd does not answer.
+pub fn ask(place: &Place, calls: usize) {
+    let line = "{\"tool\":\"Read\",\"args\":{\"file_path\":\"a\"}}\n";
+    let path = place.join(&format!("calls-{calls}.jsonl"));
+    fs::write(&path, line.repeat(calls)).expect("written");
+    fakctl(place, &["run", "--trace", &path.display().to_string()], 0);
+}
 
 /// Waits until the daemon answers, which is some time after it listens, and stops it in order.
 ///

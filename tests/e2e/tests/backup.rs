@@ -3,38 +3,15 @@
 use std::{
     fs,
     path::PathBuf,
-    process::Output,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
 use fak_chain::RecordKind;
+use fak_e2e::{ask, fakctl, said};
 use fak_journal::Reader;
 use fak_support::Place;
 use serde_json::Value;
-
-fn said(output: &Output) -> String {
-    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn fakctl(place: &Place, args: &[&str], code: i32) -> String {
-    let output = place.fakctl(args);
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{args:?}: {}",
-        said(&output)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn ask(place: &Place, calls: usize) {
-    let line = "{\"tool\":\"Read\",\"args\":{\"file_path\":\"a\"}}\n";
-    let path = place.join(&format!("calls-{calls}.jsonl"));
-    fs::write(&path, line.repeat(calls)).expect("written");
-    fakctl(place, &["run", "--trace", &path.display().to_string()], 0);
-}
 
 /// Makes a copy and yields its directory and how many rows it has.
 fn create(place: &Place, more: &[&str]) -> (PathBuf, u64) {

@@ -4,41 +4,19 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use fak_chain::{Checkpoint, Note, PublicKey, Record, RecordKind, decode, link};
+use fak_e2e::{ask, fakctl, said};
 use fak_journal::Reader;
 use fak_support::Place;
 use fak_types::Digest;
-
-fn said(output: &Output) -> String {
-    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// Runs fakctl, which must end with `code`, and yields what it printed.
-fn fakctl(place: &Place, args: &[&str], code: i32) -> String {
-    let output = place.fakctl(args);
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{args:?}: {}",
-        said(&output)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 fn keep(place: &Place, name: &str, text: &str) -> String {
     let path = place.join(name);
     fs::write(&path, text).expect("written");
     path.display().to_string()
-}
-
-fn ask(place: &Place, calls: usize) {
-    let line = "{\"tool\":\"Read\",\"args\":{\"file_path\":\"a\"}}\n";
-    let path = keep(place, "calls.jsonl", &line.repeat(calls));
-    fakctl(place, &["run", "--trace", &path], 0);
 }
 
 fn records(journal: &Path) -> Vec<Record> {
