@@ -25,16 +25,16 @@ TEXT_BYTES_MAX = 1024
 
 TILE_HASHES = 256
 
-NUMBERS = {"args_bytes", "count", "generation", "pid", "took_us", "until_us"}
+NUMBERS = {"args_bytes", "count", "generation", "pid", "result_bytes", "took_us", "until_us"}
 NUMBERS_ALWAYS = {"seq", "ts_us"}
 DIGESTS = {"args_digest", "policy", "result_digest", "root"}
 TEXTS = {
-    "by", "call", "disposition", "note", "profile", "reason", "subject", "tool", "trace", "verdict",
+    "by", "call", "disposition", "note", "profile", "reason", "subject", "taint", "tool", "trace", "verdict",
     "who", "would_deny",
 }
 KINDS = {
     "START", "STOP", "POLICY", "DECIDE", "DENY", "ADMIT", "QUARANTINE", "EFFECT", "EVICT", "LEASE",
-    "SESSION", "REFUSED", "GAP", "CHECKPOINT", "KEY", "WITNESS", "BACKUP", "EMERGENCY",
+    "SESSION", "REFUSED", "GAP", "CHECKPOINT", "KEY", "WITNESS", "BACKUP", "EMERGENCY", "CLEAR",
 }
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

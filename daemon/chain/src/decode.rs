@@ -118,10 +118,12 @@ enum Field {
     Policy,
     Profile,
     Reason,
+    ResultBytes,
     ResultDigest,
     Root,
     Seq,
     Subject,
+    Taint,
     TookUs,
     Tool,
     Trace,
@@ -157,7 +159,7 @@ const fn spec(key: &'static str, field: Field, shape: Shape) -> Spec {
 pub(crate) const KEY_BYTES_MAX: usize = 13;
 
 /// INVARIANT: ascending by key, complete.
-const FIELDS: [Spec; 25] = [
+const FIELDS: [Spec; 27] = [
     spec("args_bytes", Field::ArgsBytes, Shape::Number(NUMBER_MAX)),
     spec("args_digest", Field::ArgsDigest, Shape::Digest),
     spec("by", Field::By, Shape::Text),
@@ -171,10 +173,16 @@ const FIELDS: [Spec; 25] = [
     spec("policy", Field::Policy, Shape::Digest),
     spec("profile", Field::Profile, Shape::Text),
     spec("reason", Field::Reason, Shape::Text),
+    spec(
+        "result_bytes",
+        Field::ResultBytes,
+        Shape::Number(NUMBER_MAX),
+    ),
     spec("result_digest", Field::ResultDigest, Shape::Digest),
     spec("root", Field::Root, Shape::Digest),
     spec("seq", Field::Seq, Shape::NumberAlways),
     spec("subject", Field::Subject, Shape::Text),
+    spec("taint", Field::Taint, Shape::Text),
     spec("took_us", Field::TookUs, Shape::Number(NUMBER_MAX)),
     spec("tool", Field::Tool, Shape::Text),
     spec("trace", Field::Trace, Shape::Text),
@@ -266,6 +274,7 @@ fn store_number(draft: &mut Draft, field: Field, number: u64) {
         Field::ArgsBytes => draft.args_bytes = number,
         Field::Count => draft.count = number,
         Field::Generation => draft.generation = number,
+        Field::ResultBytes => draft.result_bytes = number,
         Field::Pid => draft.pid = u32::try_from(number).unwrap_or(u32::MAX),
         Field::TookUs => draft.took_us = number,
         Field::TsUs => draft.ts_us = number,
@@ -283,6 +292,7 @@ fn text_slot(draft: &mut Draft, field: Field) -> Option<&mut String> {
         Field::Profile => &mut draft.profile,
         Field::Reason => &mut draft.reason,
         Field::Subject => &mut draft.subject,
+        Field::Taint => &mut draft.taint,
         Field::Tool => &mut draft.tool,
         Field::Trace => &mut draft.trace,
         Field::Verdict => &mut draft.verdict,

@@ -43,10 +43,12 @@ pub fn encode_into(out: &mut Vec<u8>, draft: &Draft, seq: u64) {
     object.digest("policy", draft.policy.as_ref());
     object.text("profile", &draft.profile);
     object.text("reason", &draft.reason);
+    object.number("result_bytes", draft.result_bytes);
     object.digest("result_digest", draft.result_digest.as_ref());
     object.digest("root", draft.root.as_ref());
     object.number_always("seq", seq);
     object.text("subject", &draft.subject);
+    object.text("taint", &draft.taint);
     object.number("took_us", draft.took_us);
     object.text("tool", &draft.tool);
     object.text("trace", &draft.trace);

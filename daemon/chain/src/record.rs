@@ -51,11 +51,13 @@ pub enum RecordKind {
     Backup,
     /// An emergency began or ended.
     Emergency,
+    /// A witness let sealed bytes out, or took that back.
+    Clear,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Start,
         Self::Stop,
         Self::Policy,
@@ -74,6 +76,7 @@ impl RecordKind {
         Self::Witness,
         Self::Backup,
         Self::Emergency,
+        Self::Clear,
     ];
 
     /// The spelling in the record.
@@ -98,6 +101,7 @@ impl RecordKind {
             Self::Witness => "WITNESS",
             Self::Backup => "BACKUP",
             Self::Emergency => "EMERGENCY",
+            Self::Clear => "CLEAR",
         }
     }
 
@@ -148,6 +152,10 @@ pub struct Draft {
     pub args_bytes: u64,
     /// SHA-256 of the raw result bytes.
     pub result_digest: Option<Digest>,
+    /// Size of the raw result bytes.
+    pub result_bytes: u64,
+    /// How far what was admitted may be trusted.
+    pub taint: String,
     /// The profile that judged.
     pub profile: String,
     /// SHA-256 of the judging policy's canonical text.
@@ -189,6 +197,8 @@ impl Draft {
             args_digest: None,
             args_bytes: 0,
             result_digest: None,
+            result_bytes: 0,
+            taint: String::new(),
             profile: String::new(),
             policy: None,
             generation: 0,

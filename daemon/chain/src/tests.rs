@@ -52,6 +52,23 @@ fn third() -> Draft {
     }
 }
 
+/// A result, with the fields only results have.
+fn fourth() -> Draft {
+    Draft {
+        who: "uid:1000".into(),
+        trace: "t-1".into(),
+        tool: "Fetch".into(),
+        verdict: "QUARANTINE".into(),
+        reason: "TRUST_VIOLATION".into(),
+        by: "injection/override".into(),
+        result_digest: Some(digest_bytes(b"page")),
+        result_bytes: 4,
+        taint: "quarantined".into(),
+        subject: "q-0a1b2c3d".into(),
+        ..Draft::new(RecordKind::Quarantine, 1_700_000_000_000_003)
+    }
+}
+
 // Computed by an independent implementation; docs/journal-format.md shows the same vectors.
 const FIRST: &str =
     r#"{"kind":"START","note":"fakd 0.1.0","seq":1,"ts_us":1700000000000000,"who":"uid:1000"}"#;
@@ -75,6 +92,12 @@ const THIRD: &str = concat!(
     r#""seq":3,"subject":"example.org/log+0a1b2c3d","ts_us":1700000000000002,"until_us":1700000900000000}"#,
 );
 const THIRD_HASH: &str = "sha256:f6df79c4d5b039fb5d1c210400a74171a579c18c0276fa76f68e20941c0bb3eb";
+const FOURTH: &str = concat!(
+    r#"{"by":"injection/override","kind":"QUARANTINE","reason":"TRUST_VIOLATION","#,
+    r#""result_bytes":4,"result_digest":"sha256:3660315a9af3df255d8f19ab077e4797822b41488a0e2a04bc6af71213c23274","#,
+    r#""seq":4,"subject":"q-0a1b2c3d","taint":"quarantined","tool":"Fetch","trace":"t-1","ts_us":1700000000000003,"verdict":"QUARANTINE","who":"uid:1000"}"#,
+);
+const FOURTH_HASH: &str = "sha256:efc54b7cfca9ca3143410e116a10245fa75a6c71f12b43c7d29d98a06ce70b56";
 
 #[test]
 fn golden_bytes_and_hashes() {
@@ -87,7 +110,11 @@ fn golden_bytes_and_hashes() {
     let hash = link(&hash, &two);
     assert_eq!(hash.to_string(), SECOND_HASH);
     assert_eq!(std::str::from_utf8(&three), Ok(THIRD));
-    assert_eq!(link(&hash, &three).to_string(), THIRD_HASH);
+    let hash = link(&hash, &three);
+    assert_eq!(hash.to_string(), THIRD_HASH);
+    let four = encode(&fourth(), 4);
+    assert_eq!(std::str::from_utf8(&four), Ok(FOURTH));
+    assert_eq!(link(&hash, &four).to_string(), FOURTH_HASH);
     assert_eq!(leaf(&one).to_string(), FIRST_LEAF);
     // RFC 6962: the leaf of an empty entry.
     let empty = "sha256:6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
@@ -105,6 +132,8 @@ fn the_format_page_shows_the_golden_vectors() {
         SECOND_HASH,
         THIRD,
         THIRD_HASH,
+        FOURTH,
+        FOURTH_HASH,
     ] {
         assert!(page.contains(shown), "docs/journal-format.md lacks {shown}");
     }
@@ -138,7 +167,9 @@ fn keys_ascend_and_the_golden_records_have_all_of_them() {
     for key in keys {
         let spelled = format!("\"{key}\":");
         assert!(
-            SECOND.contains(&spelled) || THIRD.contains(&spelled),
+            [SECOND, THIRD, FOURTH]
+                .iter()
+                .any(|golden| golden.contains(&spelled)),
             "{key}"
         );
     }
@@ -458,8 +489,8 @@ fn number() -> impl Strategy<Value = u64> {
 prop_compose! {
     fn draft()(
         kind in sample::select(RecordKind::ALL.as_slice()),
-        texts in collection::vec(text(), 12),
-        numbers in collection::vec(number(), 6),
+        texts in collection::vec(text(), 13),
+        numbers in collection::vec(number(), 7),
         digests in collection::vec(digest(), 4),
         pid in any::<u32>(),
     ) -> Draft {
@@ -472,6 +503,7 @@ prop_compose! {
             generation: numbers[2], call: text(9), subject: text(10), note: text(11),
             count: numbers[3], took_us: numbers[4],
             root: digests[3], until_us: numbers[5],
+            taint: text(12), result_bytes: numbers[6],
         }
     }
 }

@@ -184,7 +184,7 @@ fn the_format_page_shows_the_roots() {
         tree.push(leaf(row.as_bytes()));
         shown(tree.size(), tree.root());
     }
-    assert_eq!(tree.size(), 3);
+    assert_eq!(tree.size(), 4);
 }
 
 /// Across the edges of tiles of two levels, every size has the root the definition gives it.
