@@ -16,6 +16,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-shell", 0, &[]),
     ("fak-policy", 1, &["fak-types", "fak-args", "fak-shell"]),
     ("fak-chain", 1, &["fak-types"]),
+    ("fak-screen", 1, &["fak-types"]),
     ("fak-sys", 1, &[]),
     ("fak-kernel", 2, &["fak-types", "fak-policy", "fak-chain"]),
     ("fak-proto", 3, &[]),
