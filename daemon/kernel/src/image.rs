@@ -6,7 +6,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use fak_chain::digest_bytes;
-use fak_types::Reason;
+use fak_types::{Reason, Taint};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What every image begins with; another layout gets another number and is then read as no image at all.
-const MAGIC: &[u8] = b"fak-kernel/v2\n";
+const MAGIC: &[u8] = b"fak-kernel/v3\n";
 
 /// The bytes are not an image this build wrote whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ struct Image {
     in_force: Vec<ProfileImage>,
     retired: Vec<ProfileImage>,
     emergency: Option<EmergencyImage>,
+    /// Seal and witness, the oldest first.
+    clearances: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,7 +64,8 @@ struct SessionImage {
     trace: String,
     principal: String,
     run: String,
-    counts: [u64; 3],
+    counts: [u64; 5],
+    taint: String,
     first_us: u64,
     last_us: u64,
     last_reason: String,
@@ -161,12 +164,16 @@ impl Kernel {
             in_force,
             retired,
             emergency: self.emergency.as_ref().map(EmergencyImage::of),
+            clearances: self.clearances.pairs(),
         }
     }
 
     fn of_image(limits: Limits, image: Image) -> Option<Self> {
         let mut kernel = Self::new(limits);
         kernel.generation = image.generation;
+        for (seal, who) in image.clearances {
+            kernel.clearances.add(&seal, &who);
+        }
         kernel.emergency = image.emergency.map(EmergencyImage::into_emergency);
         for session in image.sessions {
             kernel.sessions.restore(session.into_session()?);
@@ -218,7 +225,14 @@ impl SessionImage {
             trace: session.trace.to_string(),
             principal: session.principal.to_string(),
             run: session.run.as_str().to_owned(),
-            counts: [session.calls, session.allowed, session.denied],
+            counts: [
+                session.calls,
+                session.allowed,
+                session.denied,
+                session.results,
+                session.sealed,
+            ],
+            taint: session.taint.as_str().to_owned(),
             first_us: session.first.0,
             last_us: session.last.0,
             last_reason: session.last_reason.as_str().to_owned(),
@@ -227,7 +241,7 @@ impl SessionImage {
     }
 
     fn into_session(self) -> Option<Session> {
-        let [calls, allowed, denied] = self.counts;
+        let [calls, allowed, denied, results, sealed] = self.counts;
         Some(Session {
             trace: self.trace.into(),
             principal: self.principal.into(),
@@ -235,6 +249,9 @@ impl SessionImage {
             calls,
             allowed,
             denied,
+            results,
+            sealed,
+            taint: Taint::parse(&self.taint)?,
             first: Timestamp(self.first_us),
             last: Timestamp(self.last_us),
             last_reason: Reason::parse(&self.last_reason)?,

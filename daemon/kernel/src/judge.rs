@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use fak_chain::digest_bytes;
 use fak_policy::{Policy, PolicySet, World, manifest::RateLimit};
-use fak_types::{Digest, Posture, Principal, ToolCall, Verdict};
+use fak_types::{Digest, Posture, Principal, SourceClass, ToolCall, Verdict};
 
 /// One policy generation: every profile, compiled and digested. It never changes; a new policy is a new snapshot.
 #[derive(Debug)]
@@ -106,6 +106,12 @@ impl Snapshot {
         let policy = self.set.for_principal(who);
         self.profiles
             .get(*self.places.get(&Arc::as_ptr(policy).addr())?)
+    }
+
+    /// How far the results of a tool may be trusted, for this principal.
+    #[must_use]
+    pub fn source(&self, who: &Principal, tool: &str) -> SourceClass {
+        self.set.for_principal(who).source(tool)
     }
 
     /// Judges a call. Pure but for what `world` looks up: takes no lock and may run on any thread.

@@ -9,6 +9,7 @@ use fak_types::{
 
 use crate::{
     Timestamp,
+    admit::Clearances,
     emergency::{Emergency, relieved},
     fold, form,
     judge::{Judgement, Snapshot},
@@ -95,6 +96,7 @@ pub struct Kernel {
     pub(crate) emergency: Option<Emergency>,
     /// The emergency's time is over by a clock nobody can set. Not state: a start reads the clocks anew.
     pub(crate) lapsed: bool,
+    pub(crate) clearances: Clearances,
 }
 
 impl Kernel {
@@ -112,6 +114,7 @@ impl Kernel {
             sessions: Sessions::new(bounds),
             quotas: Quotas::new(owners),
             generation: 0,
+            clearances: Clearances::default(),
             emergency: None,
             lapsed: false,
         }
@@ -291,7 +294,7 @@ impl Kernel {
     }
 
     /// INVARIANT: state changes here and in what this calls, and nothing but the draft is read.
-    fn apply(&mut self, draft: &Draft) {
+    pub(crate) fn apply(&mut self, draft: &Draft) {
         match draft.kind {
             RecordKind::Decide | RecordKind::Deny => {
                 self.apply_verdict(draft, &mut Keys::default());
@@ -305,6 +308,8 @@ impl Kernel {
                     self.quotas.add(&draft.profile.as_str().into(), limit);
                 });
             }
+            RecordKind::Admit | RecordKind::Quarantine => self.apply_result(draft),
+            RecordKind::Clear => self.apply_clear(draft),
             RecordKind::Emergency => self.apply_emergency(draft),
             _ => {}
         }

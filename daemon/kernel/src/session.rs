@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fak_types::Reason;
+use fak_types::{Reason, Taint};
 use slab::Slab;
 
 use crate::{
     Timestamp,
+    admit::worse,
     recency::{Mark, Recency},
 };
 
@@ -78,6 +79,12 @@ pub struct Session {
     pub first: Timestamp,
     /// Time of the last call.
     pub last: Timestamp,
+    /// Results it has read.
+    pub results: u64,
+    /// Results that were sealed instead.
+    pub sealed: u64,
+    /// The least trusted thing it has read; `Trusted` while it has read nothing.
+    pub taint: Taint,
     /// Reason of the last call's verdict.
     pub last_reason: Reason,
     /// Grows by one with every change.
@@ -175,6 +182,31 @@ impl Sessions {
         self.touch(at);
     }
 
+    /// Notes one result, opening the session when it is new.
+    pub(crate) fn read(
+        &mut self,
+        now: Timestamp,
+        who: &str,
+        trace: &str,
+        taint: Taint,
+        sealed: bool,
+    ) {
+        self.expire(now);
+        let at = match self.find(who, trace) {
+            Some(at) => at,
+            None => self.open(now, who, trace),
+        };
+        if let Some(slot) = self.slots.get_mut(at) {
+            let session = &mut slot.session;
+            session.results += u64::from(!sealed);
+            session.sealed += u64::from(sealed);
+            session.taint = worse(session.taint, taint);
+            session.last = now;
+            session.rev += 1;
+        }
+        self.touch(at);
+    }
+
     /// Undoes one count.
     pub(crate) fn give_back(&mut self, turn: &Turn<'_>) {
         let at = self.find(turn.who, turn.trace);
@@ -245,6 +277,9 @@ impl Sessions {
             calls: 0,
             allowed: 0,
             denied: 0,
+            results: 0,
+            sealed: 0,
+            taint: Taint::Trusted,
             first: now,
             last: now,
             last_reason: Reason::None,

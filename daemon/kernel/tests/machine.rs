@@ -418,6 +418,9 @@ fn other_rows_change_no_state() {
         RecordKind::Deny,
         RecordKind::Policy,
         RecordKind::Emergency,
+        RecordKind::Admit,
+        RecordKind::Quarantine,
+        RecordKind::Clear,
     ];
     let silent = RecordKind::ALL
         .into_iter()

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use fak_args::{PathGlob, Selector, compare_numbers};
-use fak_types::{Posture, Reason, VerdictKind};
+use fak_types::{Posture, Reason, SourceClass, VerdictKind};
 
 use crate::{
     diagnostic::Diagnostic,
@@ -63,6 +63,7 @@ pub struct Policy {
     pub(crate) selectors: Vec<Selector>,
     pub(crate) shell: Vec<u32>,
     pub(crate) lint_writes: bool,
+    sources: HashMap<String, SourceClass>,
 }
 
 impl fmt::Debug for Policy {
@@ -181,6 +182,7 @@ impl Policy {
             selectors: parts.selectors,
             shell: parts.shell,
             lint_writes: manifest.lint_writes,
+            sources: manifest.sources.iter().cloned().collect(),
         })
     }
 
@@ -212,6 +214,7 @@ impl Policy {
             selectors: Vec::new(),
             shell: Vec::new(),
             lint_writes: false,
+            sources: HashMap::new(),
         }
     }
 
@@ -243,6 +246,13 @@ impl Policy {
     #[must_use]
     pub const fn bind(&self) -> Option<&Bind> {
         self.bind.as_ref()
+    }
+
+    /// How far the results of a tool may be trusted; a tool nobody lists is tainted.
+    #[must_use]
+    pub fn source(&self, tool: &str) -> SourceClass {
+        let listed = self.sources.get(tool).copied();
+        listed.unwrap_or(SourceClass::Tainted)
     }
 
     /// The quotas; counting is the kernel's.
