@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fak_types::{Digest, Reason};
 
-use crate::media::Media;
+use crate::{durability::Durability, media::Media};
 
 /// What came back from a tool.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub enum Trust {
 pub struct Admission {
     /// The rung.
     pub verdict: Outcome,
+    /// Why it is no milder one; `NONE` where it is the mildest.
+    pub reason: Reason,
     /// What the bytes are, by content.
     pub media: Media,
     /// How long what they say may be believed.
@@ -89,17 +91,4 @@ pub struct Finding {
     pub span: Range<usize>,
     /// What was undone to see it, outermost first, such as `base64>html`; empty for the text as it stands.
     pub layer: String,
-}
-
-/// How long what a result says may be believed.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Durability {
-    /// This turn only; also whatever nothing is known about.
-    Turn,
-    /// This session.
-    Session,
-    /// Until a time that must be named.
-    Bounded,
-    /// Until somebody says otherwise.
-    Durable,
 }
