@@ -1,4 +1,5 @@
-//! Keys on disk: the journal's, which signs checkpoints, and the witness's, which cosigns others'.
+//! Keys on disk: the journal's, which signs checkpoints, the witness's, which cosigns others', and the
+//! vault's, which seals results.
 //!
 //! A secret lies in one file that only the daemon's user can read, or comes as a credential from the
 //! service manager and lies in none of ours. Files change by rename alone, so a crash leaves the key
@@ -13,9 +14,13 @@ use std::{
 };
 
 use fak_chain::{KeyType, SecretKey};
+use fak_vault::{VaultKey, Zeroizing};
 
 /// The credential that replaces the journal's key file.
 pub(crate) const CREDENTIAL: &str = "fak.journal-key";
+
+/// The credential that replaces the vault's key file.
+pub(crate) const VAULT_CREDENTIAL: &str = "fak.vault-key";
 
 /// Longest key file read. LIMIT: a key takes less than a tenth of it.
 const KEY_BYTES_MAX: u64 = 4096;
@@ -23,6 +28,7 @@ const KEY_BYTES_MAX: u64 = 4096;
 const JOURNAL_KEY: &str = "journal.key";
 const NEXT_KEY: &str = "journal.key.next";
 const WITNESS_KEY: &str = "witness.key";
+const VAULT_KEY: &str = "vault.key";
 
 /// Where the journal's key came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,18 +67,17 @@ impl KeyDir {
         name: &str,
         recorded: Option<&str>,
     ) -> Result<(SecretKey, Origin), String> {
-        if let Some(dir) = env::var_os("CREDENTIALS_DIRECTORY") {
-            let path = PathBuf::from(dir).join(CREDENTIAL);
-            if let Some(key) = read(&path, KeyType::Ed25519)? {
-                return Ok((key, Origin::Credential));
-            }
+        if let Some(path) = credential(CREDENTIAL)
+            && let Some(key) = read(&path, KeyType::Ed25519)?
+        {
+            return Ok((key, Origin::Credential));
         }
         self.finish_rotation(recorded)?;
         match read(&self.path(JOURNAL_KEY), KeyType::Ed25519)? {
             Some(key) => Ok((key, Origin::File)),
             None => {
                 let key = new_key(name, KeyType::Ed25519)?;
-                self.write(JOURNAL_KEY, &key)?;
+                self.write(JOURNAL_KEY, &key.reveal())?;
                 Ok((key, Origin::Made))
             }
         }
@@ -87,7 +92,31 @@ impl KeyDir {
             return Ok(key);
         }
         let key = new_key(name, KeyType::Cosignature)?;
-        self.write(WITNESS_KEY, &key)?;
+        self.write(WITNESS_KEY, &key.reveal())?;
+        Ok(key)
+    }
+
+    /// The vault's key: the credential, else the file, else a new one. Both hold base64 text.
+    ///
+    /// # Errors
+    /// As [`KeyDir::journal_key`].
+    pub(crate) fn vault_key(&self) -> Result<VaultKey, String> {
+        self.vault_key_or(credential(VAULT_CREDENTIAL).as_deref())
+    }
+
+    fn vault_key_or(&self, credential: Option<&Path>) -> Result<VaultKey, String> {
+        let path = self.path(VAULT_KEY);
+        for path in credential.into_iter().chain([&*path]) {
+            if let Some(text) = read_text(path)? {
+                return VaultKey::from_credential_text(&text).map_err(|error| {
+                    let at = path.display();
+                    // Not "remove it for a new key": with the key everything that is sealed would go.
+                    format!("{at}: is no key: {error}; put the right file there")
+                });
+            }
+        }
+        let key = VaultKey::generate().map_err(|error| error.to_string())?;
+        self.write(VAULT_KEY, &key.reveal())?;
         Ok(key)
     }
 
@@ -97,7 +126,7 @@ impl KeyDir {
     /// As [`KeyDir::journal_key`].
     pub(crate) fn make_next(&self, name: &str) -> Result<SecretKey, String> {
         let key = new_key(name, KeyType::Ed25519)?;
-        self.write(NEXT_KEY, &key)?;
+        self.write(NEXT_KEY, &key.reveal())?;
         Ok(key)
     }
 
@@ -130,13 +159,14 @@ impl KeyDir {
         self.dir.join(name)
     }
 
-    fn write(&self, name: &str, key: &SecretKey) -> Result<(), String> {
+    fn write(&self, name: &str, secret: &str) -> Result<(), String> {
         let made = DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.dir);
         let path = self.path(name);
-        made.and_then(|()| replace(&path, 0o600, format!("{}\n", key.reveal()).as_bytes()))
+        let text = Zeroizing::new(format!("{secret}\n"));
+        made.and_then(|()| replace(&path, 0o600, text.as_bytes()))
             .map_err(|error| format!("{}: the key cannot be written: {error}", path.display()))
     }
 }
@@ -171,8 +201,31 @@ fn new_key(name: &str, kind: KeyType) -> Result<SecretKey, String> {
     key
 }
 
-/// Reads a key; `None` when there is no such file.
+/// Where the service manager puts a credential, when it gives any.
+fn credential(name: &str) -> Option<PathBuf> {
+    env::var_os("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join(name))
+}
+
+/// Reads a signing key; `None` when there is no such file.
 fn read(path: &Path, kind: KeyType) -> Result<Option<SecretKey>, String> {
+    let at = path.display();
+    let Some(text) = read_text(path)? else {
+        return Ok(None);
+    };
+    let key = SecretKey::parse(&text).map_err(|error| {
+        format!("{at}: is no key: {error}; put the right file there, or remove it for a new key")
+    })?;
+    if key.public().kind() == kind {
+        Ok(Some(key))
+    } else {
+        Err(format!(
+            "{at}: is a key of another type: a journal's and a witness's key are not the same"
+        ))
+    }
+}
+
+/// Reads a file with a secret that nobody else may read; `None` when there is no such file.
+fn read_text(path: &Path) -> Result<Option<Zeroizing<String>>, String> {
     use io::Read as _;
     let at = path.display();
     let file = match File::open(path) {
@@ -186,20 +239,13 @@ fn read(path: &Path, kind: KeyType) -> Result<Option<SecretKey>, String> {
             "{at}: everybody can read this key: replace it, then `chmod 0600` the new one"
         ));
     }
-    let mut text = String::new();
+    // As large from the start as it may get: a text that grows leaves parts of itself behind in memory.
+    let room = usize::try_from(KEY_BYTES_MAX).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(room));
     file.take(KEY_BYTES_MAX)
         .read_to_string(&mut text)
         .map_err(|error| format!("{at}: the key cannot be read: {error}"))?;
-    let key = SecretKey::parse(&text).map_err(|error| {
-        format!("{at}: is no key: {error}; put the right file there, or remove it for a new key")
-    })?;
-    if key.public().kind() == kind {
-        Ok(Some(key))
-    } else {
-        Err(format!(
-            "{at}: is a key of another type: a journal's and a witness's key are not the same"
-        ))
-    }
+    Ok(Some(text))
 }
 
 #[cfg(test)]
@@ -270,5 +316,49 @@ mod tests {
         let recorded = next.public().to_string();
         let (now, _) = keys.journal_key("a/b", Some(&recorded)).expect("read");
         assert_eq!(now.public(), next.public());
+    }
+
+    #[test]
+    fn the_vaults_key_is_the_credential_else_the_file_which_is_made_once() {
+        let (dir, keys) = keys();
+        let made = keys.vault_key_or(None).expect("made");
+        let path = dir.path().join("keys/vault.key");
+        let mode = fs::metadata(&path).expect("there").mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let again = keys.vault_key_or(None).expect("read");
+        assert_eq!(again.id(), made.id());
+        let text = fs::read_to_string(&path).expect("text");
+        assert_eq!(text.trim(), *made.reveal());
+
+        let credential = dir.path().join("credential");
+        let from_none = keys.vault_key_or(Some(&credential)).expect("the file");
+        assert_eq!(from_none.id(), made.id(), "no such credential");
+        let other = VaultKey::generate().expect("random");
+        replace(&credential, 0o400, other.reveal().as_bytes()).expect("written");
+        let given = keys
+            .vault_key_or(Some(&credential))
+            .expect("the credential");
+        assert_eq!(given.id(), other.id());
+        assert_eq!(fs::read_to_string(&path).expect("text"), text, "left alone");
+    }
+
+    #[test]
+    fn a_vault_key_that_is_none_is_refused_and_nothing_is_made_in_its_place() {
+        let (dir, keys) = keys();
+        keys.vault_key_or(None).expect("made");
+        let path = dir.path().join("keys/vault.key");
+        let text = fs::read_to_string(&path).expect("text");
+        let cut = &text[..text.len() / 2];
+        fs::write(&path, cut).expect("written");
+        let error = keys.vault_key_or(None).expect_err("half a key");
+        assert!(
+            error.contains("vault.key: is no key") && !error.contains(&cut[..8]),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("text"), cut);
+        fs::write(&path, &text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).expect("set");
+        let error = keys.vault_key_or(None).expect_err("open to all");
+        assert!(error.contains("everybody can read this key"), "{error}");
     }
 }
