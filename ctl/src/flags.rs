@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod emergency;
+mod results;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 pub(crate) use audit::{AuditVerb, ProofFrom};
 pub(crate) use backup::{BackupVerb, Place};
 pub(crate) use emergency::{EmergencyFlags, EmergencyVerb};
+pub(crate) use results::{AdmitFlags, PageInFlags};
 
 /// Ask, inspect and operate fakd, the daemon that judges every tool call of an AI agent.
 #[derive(Parser, Debug)]
@@ -97,6 +99,25 @@ Examples:
   fakctl hook claude-code --rewrite || exit 2
   echo '{\"tool\":\"Bash\",\"args\":{\"command\":\"ls\"}}' | fakctl hook generic")]
     Hook(HookFlags),
+    /// Ask what a model may read of a tool's result
+    #[command(after_help = "\
+Examples:
+  curl -s https://example.org | fakctl admit WebFetch --trace t-1 > for-the-model
+  fakctl admit Read --result page.html --json
+
+Standard output is what may be read: the result byte for byte, the result with secrets cut out, or a stub.
+Exit codes: 0 ALLOW and TRANSFORM; 3 QUARANTINE, DENY. No answer is never 0, and shows nothing.")]
+    Admit(AdmitFlags),
+    /// Show bytes that were paged out, or sealed and cleared, after a fresh screen
+    PageIn(PageInFlags),
+    /// Say as a witness that sealed bytes may be screened anew; never for a session of your own
+    Clear {
+        /// The id in the stub
+        seal: String,
+        /// Why; stands in the journal
+        #[arg(long)]
+        reason: String,
+    },
     /// One screen: is fakd judging, by which policy, what was refused lately
     Status,
     /// The daemon's numbers as OpenMetrics text

@@ -25,6 +25,7 @@ mod preflight;
 mod question;
 mod record;
 mod replay;
+mod results;
 mod socket;
 mod status;
 mod tiles;
@@ -88,6 +89,9 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
         Verb::Hook(flags) => hook::run(&daemon(Reach::Ask), &flags),
         Verb::Status => status::status(out, &daemon(Reach::Read)),
         Verb::Metrics => operate::metrics(out, &daemon(Reach::Read)),
+        Verb::Admit(flags) => results::admit(out, &daemon(Reach::Ask), flags),
+        Verb::PageIn(flags) => results::page_in(out, &daemon(Reach::Ask), flags),
+        Verb::Clear { seal, reason } => results::clear(out, &daemon(Reach::Change), &seal, &reason),
         Verb::Sessions(flags) => operate::sessions(out, &daemon(Reach::Read), flags.verb),
         Verb::Reload => operate::reload(out, &daemon(Reach::Change)),
         Verb::Emergency(flags) => {

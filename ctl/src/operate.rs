@@ -82,6 +82,9 @@ struct SessionObject<'a> {
     calls: u64,
     allowed: u64,
     denied: u64,
+    results: u64,
+    sealed: u64,
+    taint: &'a str,
     first_unix_ms: i64,
     last_unix_ms: i64,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -98,6 +101,9 @@ impl<'a> SessionObject<'a> {
             calls: session.calls,
             allowed: session.allowed,
             denied: session.denied,
+            results: session.results,
+            sealed: session.sealed,
+            taint: &session.taint,
             first_unix_ms: session.first_unix_ms,
             last_unix_ms: session.last_unix_ms,
             last_reason: &session.last_reason,
@@ -160,6 +166,13 @@ fn session_text(out: &Out, session: &Session) -> String {
             format!(
                 "{}: {} allowed, {} denied",
                 session.calls, session.allowed, session.denied
+            ),
+        ),
+        (
+            "results",
+            format!(
+                "{} read, {} sealed, {}",
+                session.results, session.sealed, session.taint
             ),
         ),
         (

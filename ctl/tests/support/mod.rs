@@ -220,6 +220,27 @@ impl Fak for Scripted {
         })
     }
 
+    async fn admit(
+        &self,
+        _: Request<v1::AdmitRequest>,
+    ) -> Result<Response<v1::AdmitResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn clear(
+        &self,
+        _: Request<v1::ClearRequest>,
+    ) -> Result<Response<v1::ClearResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn page_in(
+        &self,
+        _: Request<v1::PageInRequest>,
+    ) -> Result<Response<v1::PageInResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
     async fn policy_list(
         &self,
         _: Request<v1::PolicyListRequest>,

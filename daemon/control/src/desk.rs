@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use fak_chain::Draft;
 use fak_kernel::{BY_EMERGENCY, Decision, Kernel, Snapshot, Timestamp};
-use fak_policy::{Diagnostic, World};
+use fak_policy::Diagnostic;
 use fak_proto::v1;
 use fak_telemetry::{Event, Notice};
 use fak_types::{Principal, Reason, Rights, Verdict, VerdictKind};
@@ -24,7 +24,7 @@ use crate::{
     emergency::Glass,
     gate::Porter,
     memo::Memo,
-    port::{Change, Changed, Evidence, Office, Prepared, Unwritten},
+    port::{Change, Changed, Evidence, Means, Office, Prepared, Unwritten},
     question::Question,
     status::Checked,
     wire,
@@ -47,7 +47,8 @@ pub struct Desk<E, O> {
     pub office: O,
     pub(crate) accounts: Arc<Accounts>,
     limits: Limits,
-    world: Box<dyn World + Send + Sync>,
+    /// What results are judged by and kept in, and what a judge may look at.
+    pub means: Means,
     snapshot: ArcSwap<Snapshot>,
     kernel: Mutex<Kernel>,
     pub(crate) checked: Mutex<Option<Checked>>,
@@ -79,7 +80,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     pub fn new(
         limits: Limits,
         ports: (E, O),
-        world: Box<dyn World + Send + Sync>,
+        means: Means,
         kernel: Kernel,
         snapshot: Arc<Snapshot>,
     ) -> Self {
@@ -89,7 +90,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             office,
             accounts: Arc::new(Accounts::new(limits)),
             limits,
-            world,
+            means,
             snapshot: ArcSwap::new(snapshot),
             glass: Glass::of(&kernel, now()),
             kernel: Mutex::new(kernel),
@@ -278,7 +279,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     pub(crate) fn explain(&self, who: &Principal, question: &Question) -> v1::ExplainResponse {
         let call = question.call();
         let snapshot = self.snapshot.load();
-        let (judgement, rungs) = snapshot.explain(who, &call, &Memo::new(&*self.world));
+        let (judgement, rungs) = snapshot.explain(who, &call, &Memo::new(&*self.means.world));
         let explanation =
             self.with_kernel(|kernel| kernel.explain(now(), who, &call, &judgement, rungs));
         v1::ExplainResponse {
@@ -311,7 +312,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         });
         let judgement = match shed {
             Some(verdict) => snapshot.shed(who, &call, verdict),
-            None => snapshot.judge(who, &call, &Memo::new(&*self.world)),
+            None => snapshot.judge(who, &call, &Memo::new(&*self.means.world)),
         };
         let mut decision = self.with_kernel(|kernel| kernel.settle(now, who, &call, judgement));
         decision.draft.call.clone_from(&question.call_id);
@@ -383,7 +384,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
 }
 
 /// Runs work that takes its time. On a runtime with several workers the others take over meanwhile.
-fn unhurried<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn unhurried<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),

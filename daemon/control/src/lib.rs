@@ -15,6 +15,7 @@
 
 mod account;
 mod acl;
+mod admit;
 mod conn;
 mod desk;
 mod door;
@@ -26,6 +27,7 @@ mod port;
 mod question;
 mod rpc;
 mod service;
+mod shown;
 mod sparing;
 mod status;
 mod stream;
@@ -44,8 +46,8 @@ pub use door::{Door, Entrance};
 pub use tonic::transport::Error as TransportError;
 
 pub use port::{
-    About, Change, Changed, Evidence, Health, Manifest, Notary, Office, Prepared, ProfileInfo,
-    Refusal, Row, Signed, Unwritten, Verified,
+    About, Change, Changed, Evidence, Health, Keep, Kept, KeptAbout, KeptKind, Manifest, Means,
+    Notary, Office, Prepared, ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
 };
 
 /// Longest header block of a request. LIMIT: gRPC needs a few hundred bytes.

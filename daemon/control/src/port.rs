@@ -1,11 +1,17 @@
 //! What control needs and the daemon provides: evidence to write to, an office that changes the policy.
 
-use std::{fmt, future::Future, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use fak_chain::Draft;
-use fak_kernel::{Snapshot, Tally};
-use fak_policy::Diagnostic;
-use fak_types::Digest;
+use fak_kernel::{Snapshot, Tally, Timestamp};
+use fak_policy::{Diagnostic, World};
+use fak_screen::Screen;
+use fak_types::{Digest, Reason};
 use tokio::sync::watch;
 
 use crate::acl::Acl;
@@ -169,6 +175,72 @@ pub trait Evidence: Notary {
 
     /// How the journal fares now.
     fn health(&self) -> Health;
+}
+
+/// Why bytes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptKind {
+    /// They may not be read.
+    Quarantined,
+    /// They were too many.
+    PagedOut,
+}
+
+/// What is known of bytes that are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAbout {
+    /// Why they are kept.
+    pub kind: KeptKind,
+    /// The session that asked for them.
+    pub trace: String,
+    /// Whose session it is.
+    pub who: String,
+    /// The tool that answered.
+    pub tool: String,
+    /// Why they may not be read, or why not at once.
+    pub reason: Reason,
+}
+
+/// Bytes that were kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Who asked for them: the same bytes are kept once, for every session that got them.
+    pub holds: Vec<KeptAbout>,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Kept {
+    /// What this principal's hold on them says.
+    #[must_use]
+    pub fn hold_of(&self, who: &str) -> Option<&KeptAbout> {
+        self.holds.iter().find(|hold| hold.who == who)
+    }
+}
+
+/// Where bytes are kept that a model may not read, or not at once. Its calls may block on the disk.
+pub trait Keep: Send + Sync + 'static {
+    /// Keeps bytes durably and yields their seal: letters, digits and dashes.
+    ///
+    /// # Errors
+    /// A sentence with the remedy. Then nothing is kept, and nothing may be admitted that wants keeping.
+    fn seal(&self, bytes: &[u8], about: &KeptAbout, now: Timestamp) -> Result<String, String>;
+
+    /// The bytes behind a seal; `None` when nothing is kept under it.
+    ///
+    /// # Errors
+    /// A sentence, when they cannot be read or are not what was kept.
+    fn take_out(&self, seal: &str) -> Result<Option<Kept>, String>;
+}
+
+/// What a desk judges by and with, beside the policy.
+pub struct Means {
+    /// What a judge may look at.
+    pub world: Box<dyn World + Send + Sync>,
+    /// What results are judged by.
+    pub screen: LazyLock<Screen>,
+    /// Where results go that may not be read.
+    pub keep: Box<dyn Keep>,
 }
 
 /// A manifest to load.

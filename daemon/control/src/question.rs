@@ -108,7 +108,7 @@ fn directory(path: String, place: &str, field: &str) -> Result<Option<String>, B
 }
 
 /// A session id that nobody has had.
-fn mint_trace() -> Result<String, Box<Status>> {
+pub(crate) fn mint_trace() -> Result<String, Box<Status>> {
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random).map_err(|_| {
         Box::new(Status::unavailable(

@@ -39,11 +39,14 @@ impl Rpc {
 }
 
 /// Every RPC there is. What is not here is refused.
-const RPCS: [Rpc; 20] = [
+const RPCS: [Rpc; 23] = [
     rpc("Adjudicate", Right::Submit, Charge::Call),
     rpc("AdjudicateStream", Right::Submit, Charge::Stream),
     rpc("AdjudicateBatch", Right::Submit, Charge::Call),
     rpc("Explain", Right::Submit, Charge::Call),
+    rpc("Admit", Right::Submit, Charge::Call),
+    rpc("Clear", Right::Admin, Charge::Call),
+    rpc("PageIn", Right::Submit, Charge::Call),
     rpc("PolicyList", Right::Observe, Charge::Call),
     rpc("PolicyLoad", Right::Admin, Charge::Call),
     rpc("Reload", Right::Admin, Charge::Call),

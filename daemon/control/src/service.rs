@@ -129,6 +129,33 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
         ))
     }
 
+    async fn admit(
+        &self,
+        request: Request<v1::AdmitRequest>,
+    ) -> Result<Response<v1::AdmitResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.admit(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn clear(
+        &self,
+        request: Request<v1::ClearRequest>,
+    ) -> Result<Response<v1::ClearResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.clear(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn page_in(
+        &self,
+        request: Request<v1::PageInRequest>,
+    ) -> Result<Response<v1::PageInResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.page_in(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
     async fn policy_list(
         &self,
         request: Request<v1::PolicyListRequest>,

@@ -89,5 +89,8 @@ pub(crate) fn session(session: &Session) -> v1::Session {
         last_unix_ms: ms(session.last.0),
         last_reason: session.last_reason.as_str().to_owned(),
         rev: session.rev,
+        results: session.results,
+        sealed: session.sealed,
+        taint: session.taint.as_str().to_owned(),
     }
 }

@@ -10,6 +10,7 @@
 mod args;
 mod evidence;
 mod exit;
+mod keep;
 mod keys;
 mod ledger;
 mod listen;

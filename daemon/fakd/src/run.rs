@@ -3,16 +3,18 @@
 use std::{
     io::Write as _,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
 use fak_chain::{Draft, RecordKind};
 use fak_config::{Config, Durability};
-use fak_control::{About, Change, Desk, Entrance, Limits, now};
+use fak_control::{About, Change, Desk, Entrance, Limits, Means, now};
 use fak_journal::{Journal, OpenError, Settings};
 use fak_kernel::Snapshot;
+use fak_screen::Screen;
 use fak_telemetry::{Event, Notice, Sink};
+use fak_types::Digest;
 use log::LevelFilter;
 use sd_notify::NotifyState;
 use tokio::{
@@ -26,6 +28,7 @@ use crate::{
     args::{Args, Plan},
     evidence::JournalEvidence,
     exit::{self, Failure},
+    keep::VaultKeep,
     ledger::Ledger,
     listen::{self, Listening},
     notary::Notary,
@@ -227,14 +230,20 @@ async fn open_desk(
         frame_bytes: config.limits.frame_bytes,
     };
     let office = FileOffice::new(args.clone(), plan, about, built.infos, sources);
-    let desk = Desk::new(
-        limits,
-        (evidence, office),
-        Box::new(FileSystem),
-        kernel,
-        snapshot,
-    );
+    let keep = VaultKeep::open(&config.state_dir, rules_digest())
+        .map_err(|text| Failure::new(exit::JOURNAL, text))?;
+    let means = Means {
+        world: Box::new(FileSystem),
+        screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
+        keep: Box::new(keep),
+    };
+    let desk = Desk::new(limits, (evidence, office), means, kernel, snapshot);
     Ok((desk, image_upto))
+}
+
+/// What judges results: the screens of this release, until their rules can be configured.
+fn rules_digest() -> Digest {
+    fak_chain::digest_bytes(concat!("fak-screen ", env!("CARGO_PKG_VERSION")).as_bytes())
 }
 
 struct Signals {
@@ -274,6 +283,9 @@ async fn serve(
         let _ = stopped.await;
     });
     let mut serving = tokio::spawn(serving);
+    // The patterns take a moment to compile; the first result need not wait for them.
+    let warmed = Arc::clone(&desk);
+    tokio::task::spawn_blocking(move || drop(LazyLock::force(&warmed.means.screen)));
     let watching = tokio::spawn(watchdog::run(Arc::clone(&desk), journal.clone()));
     // One from before the start may be over.
     desk.mind_emergency().await;

@@ -17,6 +17,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-policy", 1, &["fak-types", "fak-args", "fak-shell"]),
     ("fak-chain", 1, &["fak-types"]),
     ("fak-screen", 1, &["fak-types"]),
+    ("fak-flow", 1, &["fak-args"]),
     ("fak-sys", 1, &[]),
     ("fak-kernel", 2, &["fak-types", "fak-policy", "fak-chain"]),
     ("fak-proto", 3, &[]),

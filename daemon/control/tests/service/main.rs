@@ -4,4 +4,5 @@ mod doors;
 mod emergency;
 mod judging;
 mod peers;
+mod results;
 mod support;

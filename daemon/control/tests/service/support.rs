@@ -5,19 +5,20 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use fak_chain::{Draft, RecordKind};
 use fak_control::{
-    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Limits, Notary, Office, Prepared,
-    ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
+    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Keep, Kept, KeptAbout, Limits,
+    Means, Notary, Office, Prepared, ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
 };
-use fak_kernel::{Kernel, Snapshot, Tally};
+use fak_kernel::{Kernel, Snapshot, Tally, Timestamp};
 use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
 use fak_proto::v1::{AdjudicateRequest, Verdict, fak_client::FakClient};
+use fak_screen::Screen;
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::{
@@ -172,6 +173,44 @@ impl Evidence for Memory {
     }
 }
 
+/// Keeps bytes in memory, up to a bound.
+#[derive(Default)]
+pub(crate) struct Shelf(Mutex<Vec<(KeptAbout, Vec<u8>)>>);
+
+impl Keep for Shelf {
+    fn seal(&self, bytes: &[u8], about: &KeptAbout, _now: Timestamp) -> Result<String, String> {
+        let mut kept = self.0.lock().expect("sound");
+        if kept.len() >= SHELF_MAX {
+            return Err("the shelf is full".to_owned());
+        }
+        kept.push((about.clone(), bytes.to_vec()));
+        Ok(format!("q-{}", kept.len()))
+    }
+
+    fn take_out(&self, seal: &str) -> Result<Option<Kept>, String> {
+        let kept = self.0.lock().expect("sound");
+        let at = seal
+            .strip_prefix("q-")
+            .and_then(|at| at.parse::<usize>().ok());
+        let found = at.and_then(|at| kept.get(at.wrapping_sub(1)));
+        Ok(found.map(|(about, bytes)| Kept {
+            holds: vec![about.clone()],
+            bytes: bytes.clone(),
+        }))
+    }
+}
+
+/// How much a [`Shelf`] holds.
+pub(crate) const SHELF_MAX: usize = 3;
+
+fn means() -> Means {
+    Means {
+        world: Box::new(NoWorld),
+        screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
+        keep: Box::new(Shelf::default()),
+    }
+}
+
 /// An office that loads what it is given and reloads [`POLICY`].
 pub(crate) struct Desktop {
     about: About,
@@ -280,7 +319,7 @@ impl Service {
         let mut kernel = Kernel::new(fak_kernel::Limits::default());
         drop(kernel.install(fak_control::now(), &first));
         let ports = (journal.clone(), office);
-        let desk = Arc::new(Desk::new(LIMITS, ports, Box::new(NoWorld), kernel, first));
+        let desk = Arc::new(Desk::new(LIMITS, ports, means(), kernel, first));
         let (stop, stopped) = oneshot::channel();
         let serving = fak_control::serve(Arc::clone(&desk), entrances, async {
             let _ = stopped.await;

@@ -1,0 +1,463 @@
+//! Results: screened, kept where they may not pass, made evidence, and only then shown.
+//!
+//! Whatever goes wrong on the way, the caller gets no byte of the result: bytes that cannot be kept are
+//! not paged out, and a row that cannot be written admits nothing.
+
+use std::fmt::Write as _;
+
+use fak_chain::digest_bytes;
+use fak_kernel::{ResultFacts, clear_row, result_row, trace_is_sound};
+use fak_proto::v1;
+use fak_screen::{Admission, Finding, Incoming, Outcome, Trust};
+use fak_types::{Principal, Reason, SourceClass, TOOL_NAME_BYTES_MAX, Taint, Verdict, VerdictKind};
+use tonic::Status;
+
+use crate::{
+    desk::{BY_JOURNAL, Desk, now, unhurried},
+    gate::Caller,
+    port::{Evidence, Kept, KeptAbout, KeptKind, Office},
+    question, shown, wire,
+};
+
+/// Results from this size on are screened where they do not hold up other peers' answers.
+const LARGE_RESULT_BYTES: usize = 16 << 10;
+
+/// Most findings told. LIMIT: more are counted in the row's words and left out of the answer.
+const FINDINGS_TOLD_MAX: usize = 16;
+
+/// Longest reason of a clearance. LIMIT: a longer one is refused.
+const REASON_BYTES_MAX: usize = 512;
+
+/// Longest id of a call. LIMIT: it is echoed and journaled.
+const CALL_ID_BYTES_MAX: usize = 128;
+
+/// Reported in `by` when nothing was found.
+const BY_SCREEN: &str = "screen";
+
+/// Reported in `by` when bytes could not be kept.
+const BY_VAULT: &str = "vault";
+
+/// A result as it came in.
+struct Answer {
+    tool: String,
+    bytes: Vec<u8>,
+    trace: String,
+    call_id: String,
+}
+
+impl Answer {
+    fn of(request: v1::AdmitRequest) -> Result<Self, Status> {
+        let v1::AdmitRequest {
+            tool,
+            result,
+            trace_id,
+            call_id,
+        } = request;
+        if !(1..=TOOL_NAME_BYTES_MAX).contains(&tool.len()) {
+            let text = format!(
+                "tool: has {} bytes; send the name of the tool that answered, 1 to {TOOL_NAME_BYTES_MAX} bytes",
+                tool.len()
+            );
+            return Err(Status::invalid_argument(text));
+        }
+        if call_id.len() > CALL_ID_BYTES_MAX {
+            let text = format!(
+                "call_id: has {} bytes; send at most {CALL_ID_BYTES_MAX}",
+                call_id.len()
+            );
+            return Err(Status::invalid_argument(text));
+        }
+        let trace = if trace_id.is_empty() {
+            question::mint_trace().map_err(|status| *status)?
+        } else {
+            trace_id
+        };
+        if !trace_is_sound(&trace) {
+            return Err(Status::invalid_argument(
+                "trace_id: is no session's id; send 1 to 128 bytes without control characters, or nothing",
+            ));
+        }
+        Ok(Self {
+            tool,
+            bytes: result,
+            trace,
+            call_id,
+        })
+    }
+}
+
+/// What becomes of a result.
+struct Ruling {
+    verdict: Verdict,
+    taint: Taint,
+    shown: Vec<u8>,
+    seal: String,
+    note: String,
+}
+
+impl<E: Evidence, O: Office> Desk<E, O> {
+    pub(crate) async fn admit(
+        &self,
+        caller: &Caller,
+        request: v1::AdmitRequest,
+    ) -> Result<v1::AdmitResponse, Status> {
+        let answer = Answer::of(request)?;
+        let who = &caller.peer.principal;
+        let source = self.snapshot().source(who, &answer.tool);
+        let trust = if source == SourceClass::Tainted {
+            Trust::Untrusted
+        } else {
+            Trust::Local
+        };
+        let admission = self.screen_bytes(&answer.tool, &answer.bytes, trust);
+        let ruling = unhurried(|| self.rule(&caller.peer.name, &answer, source, &admission));
+        let facts = ResultFacts {
+            tool: &answer.tool,
+            trace: &answer.trace,
+            call: &answer.call_id,
+            verdict: &ruling.verdict,
+            digest: digest_bytes(&answer.bytes),
+            bytes: u64::try_from(answer.bytes.len()).unwrap_or(u64::MAX),
+            taint: ruling.taint,
+            seal: &ruling.seal,
+            note: &ruling.note,
+        };
+        let told = self.write_result(who, &facts).await;
+        let mut response = v1::AdmitResponse {
+            durability: shown::durability(admission.durability).to_owned(),
+            taint: ruling.taint.as_str().to_owned(),
+            media: shown::media(admission.media).to_owned(),
+            trace_id: answer.trace.clone(),
+            call_id: answer.call_id.clone(),
+            findings: admission
+                .findings
+                .iter()
+                .take(FINDINGS_TOLD_MAX)
+                .map(finding)
+                .collect(),
+            ..v1::AdmitResponse::default()
+        };
+        match told {
+            Ok(seq) => {
+                response.verdict = Some(wire::verdict(&ruling.verdict));
+                (response.result, response.seal, response.seq) = (ruling.shown, ruling.seal, seq);
+            }
+            Err(refused) => response.verdict = Some(wire::verdict(&refused)),
+        }
+        Ok(response)
+    }
+
+    /// Writes a result's row and takes it into the state; on a failure the refusal that comes of it.
+    async fn write_result(&self, who: &Principal, facts: &ResultFacts<'_>) -> Result<u64, Verdict> {
+        let draft = result_row(now(), who, &self.snapshot(), facts);
+        match self.evidence.append(draft.clone()).await {
+            Ok(seq) => {
+                self.with_kernel(|kernel| kernel.take_in(&draft));
+                Ok(seq)
+            }
+            Err(unwritten) => Err(Verdict::deny(
+                Reason::DefaultDeny,
+                BY_JOURNAL,
+                &unwritten.why,
+            )),
+        }
+    }
+
+    fn screen_bytes(&self, tool: &str, bytes: &[u8], trust: Trust) -> Admission {
+        let incoming = Incoming { tool, bytes, trust };
+        if bytes.len() >= LARGE_RESULT_BYTES {
+            unhurried(|| self.means.screen.judge(&incoming))
+        } else {
+            self.means.screen.judge(&incoming)
+        }
+    }
+
+    /// Turns what the screens say into a verdict and what may be read, keeping what may not.
+    fn rule(
+        &self,
+        who: &str,
+        answer: &Answer,
+        source: SourceClass,
+        admission: &Admission,
+    ) -> Ruling {
+        let worst = worst(&admission.findings);
+        let by = worst.map_or_else(|| BY_SCREEN.to_owned(), |found| rule_of(found));
+        let taint = match (&admission.verdict, source) {
+            (Outcome::Quarantine, _) => Taint::Quarantined,
+            (_, SourceClass::Tainted) => Taint::Tainted,
+            (_, SourceClass::TrustedLocal | SourceClass::Pure) => Taint::Trusted,
+        };
+        let note = note(admission);
+        let kind = match &admission.verdict {
+            Outcome::Allow => {
+                return Ruling {
+                    verdict: Verdict::allow(BY_SCREEN),
+                    taint,
+                    shown: answer.bytes.clone(),
+                    seal: String::new(),
+                    note,
+                };
+            }
+            Outcome::Redact(edits) => {
+                return Ruling {
+                    verdict: transform(&by),
+                    taint,
+                    shown: shown::apply(&answer.bytes, edits),
+                    seal: String::new(),
+                    note,
+                };
+            }
+            Outcome::PageOut(_) => KeptKind::PagedOut,
+            Outcome::Quarantine => KeptKind::Quarantined,
+        };
+        let reason = worst.map_or(Reason::TrustViolation, |found| found.reason);
+        let about = KeptAbout {
+            kind,
+            trace: answer.trace.clone(),
+            who: who.to_owned(),
+            tool: answer.tool.clone(),
+            reason,
+        };
+        let seal = match self.means.keep.seal(&answer.bytes, &about, now()) {
+            Ok(seal) => seal,
+            Err(why) => {
+                return Ruling {
+                    verdict: Verdict::deny(Reason::DefaultDeny, BY_VAULT, &why),
+                    taint: Taint::Quarantined,
+                    shown: Vec::new(),
+                    seal: String::new(),
+                    note,
+                };
+            }
+        };
+        let (verdict, shown) = match &admission.verdict {
+            Outcome::PageOut(page) => (transform(&by), shown::paged_out(&seal, page)),
+            _ => (
+                quarantine(reason, &by),
+                shown::sealed(&seal, reason, answer.bytes.len()),
+            ),
+        };
+        Ruling {
+            verdict,
+            taint,
+            shown: shown.into_bytes(),
+            seal,
+            note,
+        }
+    }
+
+    pub(crate) async fn clear(
+        &self,
+        caller: &Caller,
+        request: v1::ClearRequest,
+    ) -> Result<v1::ClearResponse, Status> {
+        let v1::ClearRequest { seal, reason } = request;
+        if !(1..=REASON_BYTES_MAX).contains(&reason.len()) {
+            let text = format!(
+                "reason: is {} bytes long; say why in 1 to {REASON_BYTES_MAX}",
+                reason.len()
+            );
+            return Err(Status::invalid_argument(text));
+        }
+        let kept = self.kept(&seal)?;
+        if kept.hold_of(&caller.peer.name).is_some() {
+            return Err(Status::failed_precondition(format!(
+                "{} asked for this result, and a witness is somebody else; ask another administrator",
+                caller.peer.name
+            )));
+        }
+        let who = &caller.peer.principal;
+        let trace = kept.holds.first().map_or("", |hold| hold.trace.as_str());
+        let draft = clear_row(now(), who, trace, &seal, &reason);
+        let seq = self
+            .evidence
+            .append(draft.clone())
+            .await
+            .map_err(|unwritten| Status::unavailable(unwritten.why))?;
+        self.with_kernel(|kernel| kernel.take_in(&draft));
+        Ok(v1::ClearResponse { seq })
+    }
+
+    pub(crate) async fn page_in(
+        &self,
+        caller: &Caller,
+        request: v1::PageInRequest,
+    ) -> Result<v1::PageInResponse, Status> {
+        let kept = self.kept(&request.seal)?;
+        let who = &caller.peer.principal;
+        // Nobody learns what others had kept.
+        let about = kept
+            .hold_of(&caller.peer.name)
+            .ok_or_else(|| missing(&request.seal))?;
+        let trust = match self.snapshot().source(who, &about.tool) {
+            SourceClass::Tainted => Trust::Untrusted,
+            SourceClass::TrustedLocal | SourceClass::Pure => Trust::Local,
+        };
+        let (verdict, bytes, admission) = self.release(&request.seal, &kept, about, trust);
+        let admits = verdict.kind.admits();
+        let facts = ResultFacts {
+            tool: &about.tool,
+            trace: &about.trace,
+            call: "",
+            verdict: &verdict,
+            digest: digest_bytes(&kept.bytes),
+            bytes: u64::try_from(kept.bytes.len()).unwrap_or(u64::MAX),
+            taint: if admits {
+                Taint::Tainted
+            } else {
+                Taint::Quarantined
+            },
+            seal: &request.seal,
+            note: &format!("page in; {}", note(&admission)),
+        };
+        let (verdict, seq) = match self.write_result(who, &facts).await {
+            Ok(seq) => (verdict, seq),
+            Err(refused) => (refused, 0),
+        };
+        let total = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let result = if verdict.kind.admits() {
+            part(
+                &bytes,
+                request.offset,
+                request.limit,
+                self.limits().frame_bytes,
+            )
+        } else {
+            Vec::new()
+        };
+        Ok(v1::PageInResponse {
+            verdict: Some(wire::verdict(&verdict)),
+            result,
+            total: if seq > 0 { total } else { 0 },
+            seq,
+        })
+    }
+
+    /// Screens kept bytes anew, by the rules in force: what was cleared once is caught again.
+    fn release(
+        &self,
+        seal: &str,
+        kept: &Kept,
+        about: &KeptAbout,
+        trust: Trust,
+    ) -> (Verdict, Vec<u8>, Admission) {
+        let admission = self.screen_bytes(&about.tool, &kept.bytes, trust);
+        let cleared = self.with_kernel(|kernel| {
+            let witness = kernel.cleared_by(seal);
+            witness.is_some_and(|witness| witness != about.who)
+        });
+        if about.kind == KeptKind::Quarantined && !cleared {
+            let verdict = quarantine(about.reason, "quarantine/not-cleared");
+            return (verdict, Vec::new(), admission);
+        }
+        let found = worst(&admission.findings);
+        let by = found.map_or_else(|| BY_SCREEN.to_owned(), rule_of);
+        match &admission.verdict {
+            Outcome::Quarantine => {
+                let reason = found.map_or(Reason::TrustViolation, |found| found.reason);
+                (quarantine(reason, &by), Vec::new(), admission)
+            }
+            Outcome::Allow => (Verdict::allow(BY_SCREEN), kept.bytes.clone(), admission),
+            Outcome::Redact(edits) => (transform(&by), shown::apply(&kept.bytes, edits), admission),
+            Outcome::PageOut(page) if page.edits.is_empty() => {
+                (Verdict::allow(BY_SCREEN), kept.bytes.clone(), admission)
+            }
+            Outcome::PageOut(page) => (
+                transform(&by),
+                shown::apply(&kept.bytes, &page.edits),
+                admission,
+            ),
+        }
+    }
+
+    fn kept(&self, seal: &str) -> Result<Kept, Status> {
+        match unhurried(|| self.means.keep.take_out(seal)) {
+            Ok(Some(kept)) => Ok(kept),
+            Ok(None) => Err(missing(seal)),
+            Err(why) => Err(Status::unavailable(why)),
+        }
+    }
+}
+
+fn missing(seal: &str) -> Status {
+    let seal: String = seal
+        .chars()
+        .take(64)
+        .filter(char::is_ascii_graphic)
+        .collect();
+    Status::not_found(format!("seal: nothing of yours is kept under `{seal}`"))
+}
+
+fn transform(by: &str) -> Verdict {
+    Verdict {
+        kind: VerdictKind::Transform,
+        ..Verdict::allow(by.to_owned())
+    }
+}
+
+fn quarantine(reason: Reason, by: &str) -> Verdict {
+    Verdict {
+        kind: VerdictKind::Quarantine,
+        ..Verdict::deny(reason, by.to_owned(), "the result was sealed")
+    }
+}
+
+/// The finding that decides: the first of the gravest screen.
+fn worst(findings: &[Finding]) -> Option<&Finding> {
+    let grave = |screen: &str| {
+        ["injection", "secrets", "pollution", "oversize"]
+            .iter()
+            .position(|known| *known == screen)
+            .unwrap_or(0)
+    };
+    findings.iter().min_by_key(|found| grave(found.screen))
+}
+
+fn rule_of(found: &Finding) -> String {
+    format!("{}/{}", found.screen, found.rule)
+}
+
+/// Words for the row: what the bytes are, how long they hold, what was found where.
+fn note(admission: &Admission) -> String {
+    let mut text = format!(
+        "{}, durability {}",
+        shown::media(admission.media),
+        shown::durability(admission.durability)
+    );
+    for found in admission.findings.iter().take(FINDINGS_TOLD_MAX) {
+        let _ = write!(text, "; {}", rule_of(found));
+        if !found.layer.is_empty() {
+            let _ = write!(text, " in {}", found.layer);
+        }
+    }
+    let more = admission.findings.len().saturating_sub(FINDINGS_TOLD_MAX);
+    if more > 0 {
+        let _ = write!(text, "; and {more} more");
+    }
+    text
+}
+
+fn part(bytes: &[u8], offset: u64, limit: u64, most: usize) -> Vec<u8> {
+    let most = most.saturating_sub(LARGE_RESULT_BYTES).max(1);
+    let limit = match usize::try_from(limit) {
+        Ok(0) | Err(_) => most,
+        Ok(limit) => limit.min(most),
+    };
+    let from = usize::try_from(offset)
+        .unwrap_or(usize::MAX)
+        .min(bytes.len());
+    let to = from.saturating_add(limit).min(bytes.len());
+    bytes.get(from..to).unwrap_or_default().to_vec()
+}
+
+fn finding(found: &Finding) -> v1::Finding {
+    let at = |place: usize| u64::try_from(place).unwrap_or(u64::MAX);
+    v1::Finding {
+        screen: found.screen.to_owned(),
+        rule: found.rule.clone(),
+        reason: found.reason.as_str().to_owned(),
+        start: at(found.span.start),
+        end: at(found.span.end),
+        layer: found.layer.clone(),
+    }
+}

@@ -1,0 +1,87 @@
+//! The vault as the service sees it.
+
+use std::path::Path;
+
+use fak_control::{Keep, Kept, KeptAbout, KeptKind};
+use fak_kernel::Timestamp;
+use fak_telemetry::{Event, Notice};
+use fak_types::Digest;
+use fak_vault::{Kind, Limits, Meta, ReadError, SealId, Vault};
+
+use crate::keys::KeyDir;
+
+/// The vault's name in the state directory.
+const VAULT_DIR: &str = "vault";
+
+/// Keeps results that may not be read, sealed, below the state directory.
+pub(crate) struct VaultKeep {
+    vault: Vault,
+    /// The digest of what judges results.
+    rules: Digest,
+}
+
+impl VaultKeep {
+    /// Opens the vault below a state directory, and tells what was found there.
+    ///
+    /// # Errors
+    /// A sentence that names the file and the fix.
+    pub(crate) fn open(state_dir: &Path, rules: Digest) -> Result<Self, String> {
+        let key = KeyDir::below(state_dir).vault_key()?;
+        let (vault, opened) = Vault::open(&state_dir.join(VAULT_DIR), key, Limits::default())
+            .map_err(|error| error.to_string())?;
+        for unreadable in &opened.unreadable {
+            Notice::of(Event::Internal).say(&format!(
+                "a sealed result cannot be read: {}",
+                unreadable.problem
+            ));
+        }
+        Ok(Self { vault, rules })
+    }
+}
+
+impl Keep for VaultKeep {
+    fn seal(&self, bytes: &[u8], about: &KeptAbout, now: Timestamp) -> Result<String, String> {
+        let meta = Meta {
+            trace: about.trace.clone(),
+            who: about.who.clone(),
+            tool: about.tool.clone(),
+            reason: about.reason,
+            rules: self.rules,
+            kind: match about.kind {
+                KeptKind::Quarantined => Kind::Quarantined,
+                KeptKind::PagedOut => Kind::PagedOut,
+            },
+            at_us: now.0,
+        };
+        let sealed = self.vault.seal(bytes, &meta);
+        sealed
+            .map(|id| id.to_string())
+            .map_err(|error| format!("the result cannot be sealed: {error}"))
+    }
+
+    fn take_out(&self, seal: &str) -> Result<Option<Kept>, String> {
+        let Some(id) = SealId::parse(seal) else {
+            return Ok(None);
+        };
+        let sealed = match self.vault.meta(id) {
+            Ok(sealed) => sealed,
+            Err(ReadError::Unknown(_)) => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let bytes = self.vault.read(id).map_err(|error| error.to_string())?;
+        let hold = |meta: &Meta| KeptAbout {
+            kind: match meta.kind {
+                Kind::Quarantined => KeptKind::Quarantined,
+                Kind::PagedOut => KeptKind::PagedOut,
+            },
+            trace: meta.trace.clone(),
+            who: meta.who.clone(),
+            tool: meta.tool.clone(),
+            reason: meta.reason,
+        };
+        Ok(Some(Kept {
+            holds: sealed.holds.iter().map(hold).collect(),
+            bytes,
+        }))
+    }
+}
