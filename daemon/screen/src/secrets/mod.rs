@@ -1,6 +1,32 @@
 //! Credentials in text: rules, a keyword prefilter, validators.
+//!
+//! One automaton looks for the keywords of all rules at once. Where it meets one, the expressions of that keyword are
+//! run on a bounded window, and what they find is measured and validated. Clean text costs the automaton and no more.
+//! Nothing found leaves this room but its place and the names of its rule.
+
+mod block;
+mod checks;
+mod numbers;
+mod rules;
+#[cfg(test)]
+mod template;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex_automata::{Anchored, Input, util::primitives::NonMaxUsize};
+
+use checks::Found;
+use rules::{Case, Class, Edges, RULES, Rule};
+
+/// LIMIT: passes over a text with findings. What was found becomes an edge for its neighbours, so that nothing appears
+/// only after the redaction; text without findings is read once.
+const ROUNDS_MAX: usize = 3;
+
+/// LIMIT: findings in one text. A text with more is credentials from there on: the last finding takes the rest.
+const HITS_MAX: usize = 4096;
 
 /// A credential found in one view of the text.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,14 +43,397 @@ pub(crate) struct Hit {
 }
 
 /// The compiled rules; built once, shared by every thread.
-pub(crate) struct Secrets {}
+pub(crate) struct Secrets {
+    /// Nothing where the rule file is broken: then every text is held for a secret.
+    engine: Option<Engine>,
+}
 
 impl Secrets {
-    /// Compiles the rules.
+    /// Compiles the rules for credentials and cards. Addresses and account numbers of people are not looked for: they
+    /// are what most work is about.
     pub(crate) fn new() -> Self {
-        Self {}
+        Self {
+            engine: Engine::new(RULES, false).ok(),
+        }
     }
 
     /// Adds every credential in `text` to `out`, in order of position.
-    pub(crate) fn find(&self, _text: &str, _out: &mut Vec<Hit>) {}
+    pub(crate) fn find(&self, text: &str, out: &mut Vec<Hit>) {
+        match &self.engine {
+            Some(engine) => out.extend(engine.find(text)),
+            None if text.is_empty() => {}
+            None => out.push(Hit {
+                rule: "rules-broken",
+                kind: "unscreened",
+                span: 0..text.len(),
+                weak: false,
+            }),
+        }
+    }
+}
+
+/// A keyword's word to one rule.
+struct Lead {
+    rule: usize,
+    /// The keyword as it must be written, where case counts.
+    exact: Option<Box<[u8]>>,
+}
+
+/// What all rules compile to.
+struct Engine {
+    keywords: AhoCorasick,
+    /// For each keyword, the rules that wait for it.
+    leads: Vec<Vec<Lead>>,
+    rules: Vec<Rule>,
+    stopwords: AhoCorasick,
+    people: bool,
+}
+
+impl Engine {
+    fn new(text: &'static str, people: bool) -> Result<Self, String> {
+        let file = rules::parse(text)?;
+        let mut words: Vec<String> = Vec::new();
+        let mut leads: Vec<Vec<Lead>> = Vec::new();
+        let mut compiled = Vec::new();
+        for row in &file.rules {
+            if row.proof.class == Class::Pii && !people {
+                continue;
+            }
+            for word in &row.form.keywords {
+                let lead = Lead {
+                    rule: compiled.len(),
+                    exact: (row.form.case == Case::Exact).then(|| word.as_bytes().into()),
+                };
+                let folded = word.to_ascii_lowercase();
+                let at = words.iter().position(|known| *known == folded);
+                match at.and_then(|at| leads.get_mut(at)) {
+                    Some(waiting) => waiting.push(lead),
+                    None => {
+                        words.push(folded);
+                        leads.push(vec![lead]);
+                    }
+                }
+            }
+            compiled.push(Rule::new(row, text)?);
+        }
+        let automaton = |words: &[String], kind, match_kind| {
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .kind(kind)
+                .match_kind(match_kind)
+                .build(words)
+                .map_err(|error| error.to_string())
+        };
+        Ok(Self {
+            keywords: automaton(&words, Some(AhoCorasickKind::DFA), MatchKind::Standard)?,
+            leads,
+            rules: compiled,
+            stopwords: automaton(&file.stopwords, None, MatchKind::LeftmostLongest)?,
+            people,
+        })
+    }
+
+    /// Every finding, merged and in order.
+    fn find(&self, text: &str) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let known = hits.len();
+            let mut sweep = Sweep::new(self, text, &hits);
+            sweep.run();
+            hits.append(&mut sweep.found);
+            hits = self.merged(hits, text.len());
+            if hits.len() == known {
+                break;
+            }
+        }
+        hits
+    }
+
+    fn rank(&self, hit: &Hit) -> usize {
+        self.rules
+            .iter()
+            .position(|rule| rule.id == hit.rule)
+            .unwrap_or(self.rules.len())
+    }
+
+    /// Findings that overlap become one, named by the rule of the higher rank.
+    fn merged(&self, mut hits: Vec<Hit>, len: usize) -> Vec<Hit> {
+        hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
+        let mut merged: Vec<Hit> = Vec::with_capacity(hits.len());
+        for hit in hits {
+            match merged.last_mut() {
+                Some(last) if hit.span.start < last.span.end => {
+                    let end = last.span.end.max(hit.span.end);
+                    let weak = last.weak && hit.weak;
+                    if self.rank(&hit) < self.rank(last) {
+                        (last.rule, last.kind) = (hit.rule, hit.kind);
+                    }
+                    (last.span.end, last.weak) = (end, weak);
+                }
+                Some(last) if merged_full(last, len) => {}
+                _ => merged.push(hit),
+            }
+            if merged.len() == HITS_MAX
+                && let Some(last) = merged.last_mut()
+            {
+                last.span.end = len;
+            }
+        }
+        merged
+    }
+}
+
+/// Whether the finding takes all that is left.
+fn merged_full(last: &Hit, len: usize) -> bool {
+    last.span.end >= len
+}
+
+/// One pass over one text.
+struct Sweep<'a> {
+    engine: &'a Engine,
+    text: &'a str,
+    /// Where earlier findings begin and end; they count as edges.
+    starts: Vec<usize>,
+    ends: Vec<usize>,
+    /// For each rule, up to where its windows were read.
+    done: Vec<usize>,
+    found: Vec<Hit>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(engine: &'a Engine, text: &'a str, known: &[Hit]) -> Self {
+        Self {
+            engine,
+            text,
+            starts: known.iter().map(|hit| hit.span.start).collect(),
+            ends: known.iter().map(|hit| hit.span.end).collect(),
+            done: vec![0; engine.rules.len()],
+            found: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        let engine = self.engine;
+        for word in engine.keywords.find_overlapping_iter(self.text) {
+            for lead in engine
+                .leads
+                .get(word.pattern().as_usize())
+                .into_iter()
+                .flatten()
+            {
+                let written = self.text.as_bytes().get(word.start()..word.end());
+                if lead.exact.is_none() || lead.exact.as_deref() == written {
+                    self.consider(lead.rule, word.start());
+                }
+            }
+            if self.found.len() > HITS_MAX {
+                return;
+            }
+        }
+        let found = &mut self.found;
+        numbers::cards(self.text, |span| {
+            found.push(number("payment-card", "credit_card", span));
+        });
+        if engine.people {
+            numbers::accounts(self.text, |span| found.push(number("iban", "iban", span)));
+        }
+    }
+
+    /// Runs a rule on the window around its keyword.
+    fn consider(&mut self, index: usize, at: usize) {
+        let Some(rule) = self.engine.rules.get(index) else {
+            return;
+        };
+        let done = self.done.get(index).copied().unwrap_or_default();
+        let place = rule.place;
+        let end = at.saturating_add(place.reach).min(self.text.len());
+        let mut from = if place.near {
+            // Windows overlap by half at most, or a run of keywords would cost the square of its length.
+            if at.saturating_add(place.reach / 2) < done {
+                return;
+            }
+            at
+        } else if place.anchored {
+            if at < done || !self.begins(rule, at) {
+                return;
+            }
+            at
+        } else {
+            at.saturating_sub(place.lead).max(done)
+        };
+        let mut read = if place.near { end } else { done };
+        while from < end {
+            let Some((whole, first)) = search(rule, self.text, from..end) else {
+                break;
+            };
+            from = whole.end.max(from.saturating_add(1));
+            let stretched = self.stretched(whole.end, end);
+            if let Some(span) = self.weigh(rule, &whole, first, stretched) {
+                read = read.max(span.end);
+                self.found.push(Hit {
+                    rule: rule.id,
+                    kind: rule.kind,
+                    span,
+                    weak: rule.weak,
+                });
+            }
+            if !place.near {
+                read = read.max(whole.end).max(stretched.unwrap_or_default());
+                break;
+            }
+        }
+        if let Some(done) = self.done.get_mut(index) {
+            *done = read;
+        }
+    }
+
+    /// Where a token that fills its window really ends.
+    fn stretched(&self, end: usize, window: usize) -> Option<usize> {
+        let behind = self.text.as_bytes().get(end..)?;
+        let more = behind
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-+/=.%".contains(byte))
+            .count();
+        (end == window && more > 0).then(|| end.saturating_add(more))
+    }
+
+    /// Whether a match of `rule` may begin at `at`.
+    fn begins(&self, rule: &Rule, at: usize) -> bool {
+        if matches!(rule.edges, Edges::Both | Edges::Left) && !self.edge_before(at) {
+            return false;
+        }
+        if rule.not_after.is_empty() {
+            return true;
+        }
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        let before = before
+            .strip_suffix(b"_")
+            .or_else(|| before.strip_suffix(b"-"))
+            .unwrap_or(before);
+        !rule.not_after.iter().any(|word| {
+            before
+                .len()
+                .checked_sub(word.len())
+                .and_then(|from| before.get(from..))
+                .is_some_and(|tail| tail.eq_ignore_ascii_case(word.as_bytes()))
+        })
+    }
+
+    /// Whether no letter or digit stands right before `at`, the last one of an escape not counted.
+    fn edge_before(&self, at: usize) -> bool {
+        let byte = |back: usize| {
+            at.checked_sub(back)
+                .and_then(|at| self.text.as_bytes().get(at))
+                .copied()
+                .unwrap_or(b' ')
+        };
+        !byte(1).is_ascii_alphanumeric()
+            || byte(2) == b'\\'
+            || byte(3) == b'%'
+            || byte(4) == b'\\' && byte(3) == b'x'
+            || byte(6) == b'\\' && byte(5) == b'u'
+            || self.ends.binary_search(&at).is_ok()
+    }
+
+    fn edge_behind(&self, at: usize) -> bool {
+        !self
+            .text
+            .as_bytes()
+            .get(at)
+            .is_some_and(u8::is_ascii_alphanumeric)
+            || self.starts.binary_search(&at).is_ok()
+    }
+
+    /// The span of the secret in a match, where it is one.
+    fn weigh(
+        &self,
+        rule: &Rule,
+        whole: &Range<usize>,
+        first: Option<Range<usize>>,
+        stretched: Option<usize>,
+    ) -> Option<Range<usize>> {
+        let secret = if rule.group == 0 {
+            whole.clone()
+        } else {
+            first.clone()?
+        };
+        let left = matches!(rule.edges, Edges::Both | Edges::Left);
+        if left && !rule.place.anchored && !self.edge_before(whole.start) {
+            return None;
+        }
+        let right = matches!(rule.edges, Edges::Both | Edges::Right);
+        let runs_on = secret.end == whole.end && stretched.is_some();
+        if right && !runs_on && !self.edge_behind(secret.end) {
+            return None;
+        }
+        let bytes = self.text.as_bytes().get(secret.clone())?;
+        if bytes.is_empty() || checks::entropy(bytes) < rule.entropy || redacted(bytes) {
+            return None;
+        }
+        let secret = snapped(self.text, secret);
+        let mut span = match rule.check {
+            None => secret,
+            Some(check) => check.run(&Found {
+                text: self.text,
+                whole: whole.clone(),
+                secret,
+                first,
+                stopwords: &self.engine.stopwords,
+            })?,
+        };
+        if runs_on {
+            span.end = span.end.max(stretched.unwrap_or_default());
+        }
+        Some(snapped(self.text, span))
+    }
+}
+
+/// The first match in the window, and its first group.
+fn search(
+    rule: &Rule,
+    text: &str,
+    window: Range<usize>,
+) -> Option<(Range<usize>, Option<Range<usize>>)> {
+    let anchored = if rule.place.anchored {
+        Anchored::Yes
+    } else {
+        Anchored::No
+    };
+    let input = Input::new(text).span(window).anchored(anchored);
+    let mut slots: [Option<NonMaxUsize>; 4] = [None; 4];
+    rule.regex.search_slots(&input, &mut slots)?;
+    let [Some(start), Some(end), first_start, first_end] = slots else {
+        return None;
+    };
+    let first = first_start
+        .zip(first_end)
+        .map(|(start, end)| start.get()..end.get());
+    Some((start.get()..end.get(), first))
+}
+
+fn number(rule: &'static str, kind: &'static str, span: Range<usize>) -> Hit {
+    Hit {
+        rule,
+        kind,
+        span,
+        weak: true,
+    }
+}
+
+/// Whether something was cut out here before.
+fn redacted(secret: &[u8]) -> bool {
+    memchr::memmem::find(secret, b"[REDACTED").is_some()
+}
+
+/// The span widened to char boundaries.
+fn snapped(text: &str, span: Range<usize>) -> Range<usize> {
+    let mut start = span.start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = span.end.min(text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
 }
