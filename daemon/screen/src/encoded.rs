@@ -69,8 +69,19 @@ pub(crate) fn decode(text: &str, room: usize, out: &mut Vec<Decoded>) -> bool {
 }
 
 /// The members of all three alphabets.
+const MEMBERS: [bool; 256] = {
+    let mut members = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        members[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        byte += 1;
+    }
+    members
+};
+
 fn member(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    MEMBERS.get(usize::from(byte)).is_some_and(|&member| member)
 }
 
 /// Where the run that holds `at` ends; a run goes on after the line break of a mail.
@@ -173,9 +184,15 @@ fn is_text(bytes: &[u8]) -> bool {
         .iter()
         .filter(|&&byte| byte < 0x20 && !byte.is_ascii_whitespace() || byte == 0x7F)
         .count();
-    let text = String::from_utf8_lossy(bytes);
-    let broken = text.chars().filter(|&ch| ch == '\u{fffd}').count();
-    !bytes.is_empty() && (odd + broken) * 8 <= bytes.len()
+    if bytes.is_empty() || odd * 8 > bytes.len() {
+        return false;
+    }
+    let broken: usize = if bytes.is_ascii() {
+        0
+    } else {
+        bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum()
+    };
+    (odd + broken) * 8 <= bytes.len()
 }
 
 fn packed(bytes: &[u8]) -> bool {

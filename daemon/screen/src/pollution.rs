@@ -10,6 +10,8 @@ const BYTES_MIN: usize = 512;
 const CHUNK_REPEATS: usize = 50;
 /// The size of such a chunk.
 const CHUNK: usize = 16;
+/// How far apart a search for such chunks looks.
+const STEP: usize = 256;
 /// From here on the share of different windows is measured.
 const WINDOWS_FROM: usize = 8 * 1024;
 /// How much of each end of a longer text is measured.
@@ -40,14 +42,28 @@ pub(crate) fn pollution(text: &str) -> Option<&'static str> {
 /// Whether bytes equal those one chunk earlier for long enough, wherever that begins: this also finds every shorter
 /// period that divides the chunk.
 fn repeated_chunk(bytes: &[u8]) -> bool {
-    let mut run = 0;
-    bytes
-        .iter()
-        .zip(bytes.iter().skip(CHUNK))
-        .any(|(before, byte)| {
-            run = if before == byte { run + 1 } else { 0 };
-            run >= CHUNK * CHUNK_REPEATS
-        })
+    let same = |at: usize| {
+        bytes
+            .get(at)
+            .zip(bytes.get(at + CHUNK))
+            .is_some_and(|(left, right)| left == right)
+    };
+    let mut at = 0;
+    // So long a run holds one of these steps and the bytes after it; the others need no look.
+    while at < bytes.len() {
+        if !(at..at + CHUNK).all(same) {
+            at += STEP;
+            continue;
+        }
+        let floor = at.saturating_sub(STEP);
+        let before = (floor..at).rev().take_while(|&at| same(at)).count();
+        let end = at + (at..bytes.len()).take_while(|&at| same(at)).count();
+        if end - at + before >= CHUNK * CHUNK_REPEATS {
+            return true;
+        }
+        at = end + STEP;
+    }
+    false
 }
 
 /// Whether few of the windows differ.

@@ -33,11 +33,17 @@ fn lonely(bytes: &[u8], at: usize) -> bool {
     let window = bytes
         .get(at..bytes.len().min(at + STRIDE))
         .unwrap_or_default();
-    let side_by_side = window
-        .iter()
-        .zip(window.iter().skip(1))
-        .any(|(left, right)| left.is_ascii_alphanumeric() && right.is_ascii_alphanumeric());
-    !side_by_side && window.iter().any(u8::is_ascii_alphabetic)
+    let mut before = false;
+    let mut letter = false;
+    for &byte in window {
+        let now = byte.is_ascii_alphanumeric();
+        if now && before {
+            return false;
+        }
+        before = now;
+        letter |= byte.is_ascii_alphabetic();
+    }
+    letter
 }
 
 /// The whole run of lonely letters that holds `at`.
