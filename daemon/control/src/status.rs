@@ -195,6 +195,16 @@ fn page_of_journal(tally: &Tally, page: &mut Page) {
         page.count(Metric::Refusals, &["other"], tally.other_rules);
     }
     page.histogram(Metric::VerdictTime, histogram(&tally.latency));
+    let results = tally.results;
+    for (kind, count) in [
+        ("ALLOW", results.allowed),
+        ("TRANSFORM", results.transformed),
+        ("QUARANTINE", results.sealed),
+        ("DENY", results.refused),
+    ] {
+        page.count(Metric::Results, &[kind], count);
+    }
+    page.count(Metric::Clearances, &[], results.cleared);
     page.count(Metric::RpcsRefused, &[], tally.rpcs_refused);
     page.count(Metric::PolicyLoads, &["loaded"], tally.policies.loaded);
     page.count(Metric::PolicyLoads, &["refused"], tally.policies.refused);

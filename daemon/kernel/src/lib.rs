@@ -64,5 +64,7 @@ pub use kernel::{
 pub use quota::BY_RATE_LIMIT;
 pub use record::{ABOUT_GENERATION, ABOUT_PROFILE, ABOUT_REFUSED, policy_refused, rpc_refused};
 pub use session::{EXPIRED_PER_CALL_MAX, RunState, Session, Viewer};
-pub use tally::{Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, TALLY_RULES_MAX, Tally};
+pub use tally::{
+    Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, Results, TALLY_RULES_MAX, Tally,
+};
 pub use time::{Timestamp, mint_trace};

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What every tally's image begins with.
-const MAGIC: &[u8] = b"fak-tally/v1\n";
+const MAGIC: &[u8] = b"fak-tally/v2\n";
 
 /// Most rules whose refusals are counted apart. LIMIT: those of further rules are counted together.
 pub const TALLY_RULES_MAX: usize = 512;
@@ -55,6 +55,8 @@ pub struct Tally {
     pub checkpoints: Marks,
     /// Backups that were made.
     pub backups: Marks,
+    /// Results by what became of them.
+    pub results: Results,
 }
 
 /// A histogram of the time verdicts took.
@@ -84,6 +86,35 @@ pub struct Emergencies {
     pub begun: u64,
     /// Refusals they admitted.
     pub uses: u64,
+}
+
+/// Results, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    /// Passed as they were.
+    pub allowed: u64,
+    /// Passed cut, or as a stub of a long one.
+    pub transformed: u64,
+    /// Were sealed.
+    pub sealed: u64,
+    /// Were refused because they could not be sealed.
+    pub refused: u64,
+    /// Seals that a witness cleared.
+    pub cleared: u64,
+}
+
+impl Results {
+    fn count(&mut self, draft: &Draft) {
+        let place = match VerdictKind::parse(&draft.verdict) {
+            Some(VerdictKind::Allow) if draft.kind == RecordKind::Admit => &mut self.allowed,
+            Some(VerdictKind::Transform) if draft.kind == RecordKind::Admit => {
+                &mut self.transformed
+            }
+            Some(VerdictKind::Quarantine) => &mut self.sealed,
+            _ => &mut self.refused,
+        };
+        grow(place, 1);
+    }
 }
 
 /// Something that was done for the journal, how often and when last.
@@ -119,6 +150,8 @@ impl Tally {
             RecordKind::Start => grow(&mut self.starts, 1),
             RecordKind::Checkpoint => self.checkpoints.mark(draft),
             RecordKind::Backup => self.backups.mark(draft),
+            RecordKind::Admit | RecordKind::Quarantine => self.results.count(draft),
+            RecordKind::Clear => grow(&mut self.results.cleared, 1),
             _ => {}
         }
     }
@@ -280,7 +313,8 @@ mod tests {
     #[test]
     fn every_kind_of_row_is_counted_once() {
         use RecordKind::{
-            Backup, Checkpoint, Decide, Deny, Emergency, Gap, Policy, Refused, Start,
+            Admit, Backup, Checkpoint, Clear, Decide, Deny, Emergency, Gap, Policy, Quarantine,
+            Refused, Start,
         };
         let about = |kind, subject: &str, count| Draft {
             subject: subject.into(),
@@ -305,7 +339,23 @@ mod tests {
             about(Checkpoint, "host+0", 12),
             about(Backup, "first", 12),
             about(Backup, "second", 13),
+            verdict(Admit, "ALLOW", "NONE", "screen"),
+            verdict(Admit, "TRANSFORM", "NONE", "secrets/x"),
+            verdict(Quarantine, "QUARANTINE", "TRUST_VIOLATION", "injection/x"),
+            verdict(Quarantine, "DENY", "DEFAULT_DENY", "vault"),
+            about(Clear, "seal", 0),
         ]);
+        let results = tally.results;
+        assert_eq!(
+            (
+                results.allowed,
+                results.transformed,
+                results.sealed,
+                results.refused,
+                results.cleared
+            ),
+            (1, 1, 1, 1, 1)
+        );
         assert_eq!((tally.decided(), tally.refused()), (6, 3));
         assert_eq!(tally.of_kind(VerdictKind::Transform), 1);
         assert_eq!(

@@ -101,6 +101,8 @@ metrics! {
     Verdicts => "fak_verdicts", Counter, "", ["kind", "reason"], "Verdicts with a row";
     Refusals => "fak_refusals", Counter, "", ["rule"], "Refused calls by the rule that refused; `other` stands for those beyond the bound on names";
     VerdictTime => "fak_verdict_duration", Histogram, "seconds", [], "From a question to its verdict, without the wait for the journal";
+    Results => "fak_results", Counter, "", ["kind"], "Results of tools by what became of them";
+    Clearances => "fak_clearances", Counter, "", [], "Sealed results that a witness cleared";
     RpcsRefused => "fak_rpcs_refused", Counter, "", [], "Requests refused before any judging";
     PolicyLoads => "fak_policy_loads", Counter, "", ["result"], "Policies that came into force, and those that did not";
     Starts => "fak_starts", Counter, "", [], "Times the daemon began to judge";
