@@ -22,6 +22,7 @@ pub const ENTRIES: &[Entry] = &[
     ("arguments", arguments),
     ("record", record),
     ("evidence", evidence),
+    ("sealed", sealed),
     ("verdict", verdict),
 ];
 
@@ -123,6 +124,20 @@ pub fn arguments(data: &[u8]) {
 pub fn record(data: &[u8]) {
     if let Ok(record) = fak_chain::decode(data) {
         assert_eq!(fak_chain::encode(&record.draft, record.seq), data);
+    }
+}
+
+/// The header of a sealed file; what is read is written back to the byte.
+///
+/// # Panics
+/// When the header's own bytes come out differently.
+pub fn sealed(data: &[u8]) {
+    if let Ok(header) = fak_vault::Header::parse(data) {
+        assert_eq!(
+            Some(&header.encode()[..]),
+            data.get(..fak_vault::HEADER_BYTES)
+        );
+        assert!(header.file_len() > fak_vault::HEADER_BYTES as u64);
     }
 }
 

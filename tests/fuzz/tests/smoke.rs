@@ -19,6 +19,10 @@ const SEEDS: &[&str] = &[
     "old 3\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\nedge/fak\n7\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\n\u{2014} edge/fak AAAAAQID\n",
     "c2sp.org/tlog-proof@v1\nextra e30=\nindex 6\n\nedge/fak\n7\nTszzRgjTG6xce+z2AG31kAXYKBgQVtCSCE40HmuwBb0=\n\n\u{2014} edge/fak AAAAAQID\n",
     "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+    concat!(
+        "fakvault\u{1}\0\u{1}\0\u{10}\u{1}\0\0\u{30}\0\0\0\0\0\0\0",
+        "key, id, the name, and two numbers that are used once, 88 bytes in all ................."
+    ),
     "Bash\n{\"command\":\"git push --force origin main\"}",
     "Write\n{\"file_path\":\".git/hooks/pre-commit\",\"content\":\"x\"}",
 ];
