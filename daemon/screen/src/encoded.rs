@@ -11,6 +11,10 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
 /// The shortest run worth a look; a shorter one hides no sentence and no key.
 const RUN_MIN: usize = 20;
+/// How far apart the blocks lie of which every run fills one.
+const STEP: usize = RUN_MIN - BLOCK + 1;
+/// What one look takes in.
+const BLOCK: usize = 8;
 /// How much of a run is tried before all of it is decoded.
 const SAMPLE: usize = 64;
 
@@ -33,10 +37,10 @@ pub(crate) fn decode(text: &str, room: usize, out: &mut Vec<Decoded>) -> bool {
     let bytes = text.as_bytes();
     let mut left = room;
     let mut at = 0;
-    // A run of RUN_MIN covers a byte at one of these steps, so the others need no look.
+    // The shortest run fills the block at one of these steps, so what lies between needs no look.
     while at < bytes.len() {
-        if !bytes.get(at).is_some_and(|&byte| member(byte)) {
-            at += RUN_MIN;
+        if !full(bytes, at) {
+            at += STEP;
             continue;
         }
         let before = bytes.get(..at).unwrap_or_default();
@@ -49,7 +53,7 @@ pub(crate) fn decode(text: &str, room: usize, out: &mut Vec<Decoded>) -> bool {
                 .count())
         .max(floor);
         let end = run_end(bytes, at);
-        at = end + RUN_MIN;
+        at = end + 1;
         if end - start < RUN_MIN {
             continue;
         }
@@ -68,20 +72,22 @@ pub(crate) fn decode(text: &str, room: usize, out: &mut Vec<Decoded>) -> bool {
     true
 }
 
-/// The members of all three alphabets.
-const MEMBERS: [bool; 256] = {
-    let mut members = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 0x80 {
-        members[byte as usize] =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
-        byte += 1;
-    }
-    members
-};
+/// The members of all three alphabets; written without a branch, for eight at a time.
+const fn member(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26)
+        | (byte.wrapping_sub(b'0') < 10)
+        | (byte == b'+')
+        | (byte == b'/')
+        | (byte == b'-')
+        | (byte == b'_')
+}
 
-fn member(byte: u8) -> bool {
-    MEMBERS.get(usize::from(byte)).is_some_and(|&member| member)
+/// Whether the whole block at `at` may be part of a run.
+fn full(bytes: &[u8], at: usize) -> bool {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk::<BLOCK>())
+        .is_some_and(|block| block.iter().fold(true, |all, &byte| all & member(byte)))
 }
 
 /// Where the run that holds `at` ends; a run goes on after the line break of a mail.

@@ -1,4 +1,18 @@
 //! What came back from a tool, before a model may read it.
+//!
+//! Bytes in, an [`Admission`] out: [`Outcome::Allow`] and they pass as they are; [`Outcome::Redact`] and some spans are
+//! replaced; [`Outcome::PageOut`] and a stub stands for them; [`Outcome::Quarantine`] and nothing of them is shown.
+//!
+//! - `media`: what the bytes are, by content. A picture or an archive is not read as text.
+//! - `layers`: every reading of a text, from the one as it stands to what is left when escapes, entities, look-alikes,
+//!   encodings and packing come off; each knows where its bytes came from. Depth and size are bounded.
+//! - `secrets`: credentials, in every reading.
+//! - `injection`: text that wants to be obeyed, in every reading, by the rules of `injection.rules`.
+//! - `pollution` and `page`: the same thing over and over, and too much of anything.
+//! - `fold`: one answer out of all opinions; another opinion can only tighten it.
+//!
+//! Nothing here reads a clock, a file or a socket, and the same bytes get the same answer. No finding carries the text
+//! that was found.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(

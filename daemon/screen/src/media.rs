@@ -202,8 +202,8 @@ fn utf16(bytes: &[u8]) -> Option<(String, Map)> {
     };
     let rest = bytes.get(at..).unwrap_or_default();
     let units = rest.chunks_exact(2).map(|pair| match pair {
-        &[first, second] if big => u16::from_be_bytes([first, second]),
-        &[first, second] => u16::from_le_bytes([first, second]),
+        [first, second] if big => u16::from_be_bytes([*first, *second]),
+        [first, second] => u16::from_le_bytes([*first, *second]),
         _ => 0,
     });
     let mut builder = Builder::new(bytes.len() / 2, false);

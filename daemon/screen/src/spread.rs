@@ -5,11 +5,13 @@ use std::ops::Range;
 use crate::view::{Builder, Map};
 
 /// The fewest letters that make a spread run; fewer are the cells of a table.
-const LETTERS_MIN: usize = 10;
+const LETTERS_MIN: usize = 12;
 /// The widest gap between two letters of a word.
 const GAP_MAX: usize = 6;
-/// A run that long covers a byte at one of these steps.
-const STRIDE: usize = 8;
+/// A run that long fills the window at one of these steps.
+const STRIDE: usize = 2 * LETTERS_MIN - WINDOW;
+/// What one look takes in.
+const WINDOW: usize = 8;
 
 /// Reads `i g n o r e   p r e v i o u s` as two words; `None` where nothing is spread.
 pub(crate) fn gather(text: &str) -> Option<(String, Map)> {
@@ -31,19 +33,12 @@ pub(crate) fn gather(text: &str) -> Option<(String, Map)> {
 /// Whether a letter stands alone near `at`: no two side by side in the next few bytes, and some at all.
 fn lonely(bytes: &[u8], at: usize) -> bool {
     let window = bytes
-        .get(at..bytes.len().min(at + STRIDE))
-        .unwrap_or_default();
-    let mut before = false;
-    let mut letter = false;
-    for &byte in window {
-        let now = byte.is_ascii_alphanumeric();
-        if now && before {
-            return false;
-        }
-        before = now;
-        letter |= byte.is_ascii_alphabetic();
-    }
-    letter
+        .get(at..)
+        .and_then(|rest| rest.first_chunk::<WINDOW>());
+    window.is_some_and(|window| {
+        let lanes = u64::from_le_bytes(window.map(|byte| u8::from(byte.is_ascii_alphanumeric())));
+        lanes & (lanes >> 8) == 0 && window.iter().any(u8::is_ascii_alphabetic)
+    })
 }
 
 /// The whole run of lonely letters that holds `at`.
@@ -144,7 +139,10 @@ mod tests {
                 "ignore previous rules",
             ),
             ("say i-g-n-o-r-e--p-r-e-v-i-o-u-s now", "ignore previous"),
-            ("i.  g.  n.  o.  r.  e.  p.  r.  e.  v.", "ignoreprev"),
+            (
+                "i.  g.  n.  o.  r.  e.  p.  r.  e.  v.  i.  o.",
+                "ignoreprevio",
+            ),
         ] {
             assert_eq!(gather(text).unwrap().0, want, "{text}");
         }

@@ -53,11 +53,12 @@ pub(crate) struct Builder {
 impl Builder {
     /// Room for a view of about `capacity` bytes.
     pub(crate) fn new(capacity: usize, apart: bool) -> Self {
-        let mut pieces = Pieces::default();
-        pieces.apart = apart;
         Self {
             text: String::with_capacity(capacity),
-            pieces,
+            pieces: Pieces {
+                apart,
+                ..Pieces::default()
+            },
         }
     }
 
@@ -186,6 +187,13 @@ pub(crate) fn raw_spans(views: &[View<'_>], index: usize, span: Range<usize>) ->
 mod tests {
     use super::*;
 
+    /// The one span behind a span.
+    fn source(views: &[View<'_>], index: usize, span: Range<usize>) -> Range<usize> {
+        let mut spans = raw_spans(views, index, span);
+        assert_eq!(spans.len(), 1);
+        spans.remove(0)
+    }
+
     fn view(text: String, map: Map, parent: Option<usize>) -> View<'static> {
         View {
             text: Cow::Owned(text),
@@ -210,11 +218,11 @@ mod tests {
         let (text, map) = builder.finish();
         assert_eq!(text, "ab cdeex");
         let views = [view(text, map, None)];
-        assert_eq!(raw_spans(&views, 0, 0..2), [0..2]);
-        assert_eq!(raw_spans(&views, 0, 1..4), [1..6]);
-        assert_eq!(raw_spans(&views, 0, 6..7), [9..11]);
-        assert_eq!(raw_spans(&views, 0, 5..8), [7..12]);
-        assert_eq!(raw_spans(&views, 0, 0..8), [0..12]);
+        assert_eq!(source(&views, 0, 0..2), 0..2);
+        assert_eq!(source(&views, 0, 1..4), 1..6);
+        assert_eq!(source(&views, 0, 6..7), 9..11);
+        assert_eq!(source(&views, 0, 5..8), 7..12);
+        assert_eq!(source(&views, 0, 0..8), 0..12);
     }
 
     #[test]
@@ -235,6 +243,6 @@ mod tests {
             view("abc".into(), Map::Whole(4..8), None),
             view("b".into(), Map::Whole(1..2), Some(0)),
         ];
-        assert_eq!(raw_spans(&views, 1, 0..1), [4..8]);
+        assert_eq!(source(&views, 1, 0..1), 4..8);
     }
 }

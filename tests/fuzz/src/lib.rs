@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use fak_args::{Args, Host, parse_host, parse_url, path_within};
 use fak_chain::{Checkpoint, GrowthProof, Note, PublicKey, RowProof};
 use fak_policy::{NoWorld, Policy};
+use fak_screen::{Incoming, Outcome, Screen, Settings, Trust};
 use fak_types::{ToolCall, VerdictKind};
 
 /// An entry and the name its fuzz target has.
@@ -24,9 +25,11 @@ pub const ENTRIES: &[Entry] = &[
     ("evidence", evidence),
     ("sealed", sealed),
     ("verdict", verdict),
+    ("screen", screen),
 ];
 
 static FLOOR: LazyLock<Policy> = LazyLock::new(Policy::embedded);
+static SCREEN: LazyLock<Screen> = LazyLock::new(|| Screen::new(Settings::default()));
 
 /// A policy file, in either notation; what loads must dump to something that loads to the same.
 ///
@@ -159,6 +162,35 @@ pub fn verdict(data: &[u8]) {
     };
     let verdict = FLOOR.adjudicate(&call, &NoWorld);
     assert!(verdict.kind != VerdictKind::Allow || tool.bytes().all(|byte| byte.is_ascii_graphic()));
+}
+
+/// What a tool answered; findings and edits lie in it, edits on characters and apart, and nothing at all passes.
+///
+/// # Panics
+/// When one does not.
+pub fn screen(data: &[u8]) {
+    for trust in [Trust::Untrusted, Trust::Local] {
+        let admission = SCREEN.judge(&Incoming {
+            tool: "fuzz",
+            bytes: data,
+            trust,
+        });
+        assert!(!data.is_empty() || admission.verdict == Outcome::Allow);
+        for finding in &admission.findings {
+            assert!(finding.span.start <= finding.span.end && finding.span.end <= data.len());
+        }
+        if let Outcome::Redact(edits) = &admission.verdict {
+            let mut at = 0;
+            for edit in edits {
+                assert!(at <= edit.span.start && edit.span.start < edit.span.end);
+                assert!(edit.span.end <= data.len());
+                if let Ok(text) = std::str::from_utf8(data) {
+                    assert!(text.get(edit.span.clone()).is_some());
+                }
+                at = edit.span.end;
+            }
+        }
+    }
 }
 
 /// A note, a checkpoint, a key or a proof: what reads writes itself back, and nobody's key has signed it.
