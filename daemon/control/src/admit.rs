@@ -181,36 +181,60 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         admission: &Admission,
     ) -> Ruling {
         let worst = worst(&admission.findings);
-        let by = worst.map_or_else(|| BY_SCREEN.to_owned(), |found| rule_of(found));
-        let taint = match (&admission.verdict, source) {
-            (Outcome::Quarantine, _) => Taint::Quarantined,
-            (_, SourceClass::Tainted) => Taint::Tainted,
-            (_, SourceClass::TrustedLocal | SourceClass::Pure) => Taint::Trusted,
-        };
-        let note = note(admission);
-        let kind = match &admission.verdict {
-            Outcome::Allow => {
-                return Ruling {
-                    verdict: Verdict::allow(BY_SCREEN),
-                    taint,
-                    shown: answer.bytes.clone(),
-                    seal: String::new(),
-                    note,
-                };
-            }
-            Outcome::Redact(edits) => {
-                return Ruling {
-                    verdict: transform(&by),
-                    taint,
-                    shown: shown::apply(&answer.bytes, edits),
-                    seal: String::new(),
-                    note,
-                };
-            }
-            Outcome::PageOut(_) => KeptKind::PagedOut,
-            Outcome::Quarantine => KeptKind::Quarantined,
+        let by = worst.map_or_else(|| BY_SCREEN.to_owned(), rule_of);
+        let passes = Ruling {
+            verdict: Verdict::allow(BY_SCREEN),
+            taint: match source {
+                SourceClass::Tainted => Taint::Tainted,
+                SourceClass::TrustedLocal | SourceClass::Pure => Taint::Trusted,
+            },
+            shown: Vec::new(),
+            seal: String::new(),
+            note: note(admission),
         };
         let reason = worst.map_or(Reason::TrustViolation, |found| found.reason);
+        match &admission.verdict {
+            Outcome::Allow => Ruling {
+                shown: answer.bytes.clone(),
+                ..passes
+            },
+            Outcome::Redact(edits) => Ruling {
+                verdict: transform(&by),
+                shown: shown::apply(&answer.bytes, edits),
+                ..passes
+            },
+            Outcome::PageOut(page) => {
+                self.keep_back(who, answer, (KeptKind::PagedOut, Reason::None), |seal| {
+                    Ruling {
+                        verdict: transform(&by),
+                        shown: shown::paged_out(seal, page).into_bytes(),
+                        seal: seal.to_owned(),
+                        ..passes
+                    }
+                })
+            }
+            Outcome::Quarantine => {
+                self.keep_back(who, answer, (KeptKind::Quarantined, reason), |seal| {
+                    Ruling {
+                        verdict: quarantine(reason, &by),
+                        taint: Taint::Quarantined,
+                        shown: shown::sealed(seal, reason, answer.bytes.len()).into_bytes(),
+                        seal: seal.to_owned(),
+                        ..passes
+                    }
+                })
+            }
+        }
+    }
+
+    /// Seals a result and rules by its seal; what cannot be kept is refused, and nothing of it is shown.
+    fn keep_back(
+        &self,
+        who: &str,
+        answer: &Answer,
+        (kind, reason): (KeptKind, Reason),
+        ruling: impl FnOnce(&str) -> Ruling,
+    ) -> Ruling {
         let about = KeptAbout {
             kind,
             trace: answer.trace.clone(),
@@ -218,31 +242,15 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             tool: answer.tool.clone(),
             reason,
         };
-        let seal = match self.means.keep.seal(&answer.bytes, &about, now()) {
-            Ok(seal) => seal,
-            Err(why) => {
-                return Ruling {
-                    verdict: Verdict::deny(Reason::DefaultDeny, BY_VAULT, &why),
-                    taint: Taint::Quarantined,
-                    shown: Vec::new(),
-                    seal: String::new(),
-                    note,
-                };
-            }
-        };
-        let (verdict, shown) = match &admission.verdict {
-            Outcome::PageOut(page) => (transform(&by), shown::paged_out(&seal, page)),
-            _ => (
-                quarantine(reason, &by),
-                shown::sealed(&seal, reason, answer.bytes.len()),
-            ),
-        };
-        Ruling {
-            verdict,
-            taint,
-            shown: shown.into_bytes(),
-            seal,
-            note,
+        match self.means.keep.seal(&answer.bytes, &about, now()) {
+            Ok(seal) => ruling(&seal),
+            Err(why) => Ruling {
+                verdict: Verdict::deny(Reason::DefaultDeny, BY_VAULT, &why),
+                taint: Taint::Quarantined,
+                shown: Vec::new(),
+                seal: String::new(),
+                ..ruling("")
+            },
         }
     }
 
