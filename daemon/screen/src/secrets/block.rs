@@ -20,7 +20,13 @@ pub(super) fn end(text: &str, head: &Range<usize>) -> Option<Range<usize>> {
     let behind = behind
         .get(..behind.len().min(BLOCK_BYTES_MAX))
         .unwrap_or_default();
-    let last = memmem::find(behind, b"-----END ");
+    // No body holds dashes: what the next ones do not end is cut off there.
+    let dashes = memmem::find(behind, b"-----");
+    let behind = match dashes {
+        Some(at) if !behind.get(at..)?.starts_with(b"-----END ") => behind.get(..at)?,
+        _ => behind,
+    };
+    let last = dashes.filter(|&at| at < behind.len());
     let loose = behind.iter().take_while(|&&byte| loose(byte)).count();
     let (body, tail) = match last {
         Some(at) if at <= loose => (at, last_line(behind, at)),

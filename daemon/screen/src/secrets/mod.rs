@@ -253,13 +253,17 @@ impl<'a> Sweep<'a> {
                 return;
             }
             at
-        } else if place.anchored {
+        } else if place.lead == 0 {
             if at < done || !self.begins(rule, at) {
                 return;
             }
             at
         } else {
-            at.saturating_sub(place.lead).max(done)
+            let begin = self.token_start(at, place.lead).max(done);
+            if !self.begins(rule, begin) {
+                return;
+            }
+            begin
         };
         let mut read = if place.near { end } else { done };
         while from < end {
@@ -287,14 +291,25 @@ impl<'a> Sweep<'a> {
         }
     }
 
+    /// Where the token around `at` begins, at most `lead` bytes before it.
+    fn token_start(&self, at: usize, lead: usize) -> usize {
+        let before = self.text.as_bytes().get(at.saturating_sub(lead)..at);
+        let token = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_~.+/%-".contains(byte);
+        let run = before.unwrap_or_default().iter().rev().take_while(token);
+        at.saturating_sub(run.count())
+    }
+
     /// Where a token that fills its window really ends.
     fn stretched(&self, end: usize, window: usize) -> Option<usize> {
+        if end != window {
+            return None;
+        }
         let behind = self.text.as_bytes().get(end..)?;
         let more = behind
             .iter()
             .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-+/=.%".contains(byte))
             .count();
-        (end == window && more > 0).then(|| end.saturating_add(more))
+        (more > 0).then(|| end.saturating_add(more))
     }
 
     /// Whether a match of `rule` may begin at `at`.
@@ -358,7 +373,7 @@ impl<'a> Sweep<'a> {
             first.clone()?
         };
         let left = matches!(rule.edges, Edges::Both | Edges::Left);
-        if left && !rule.place.anchored && !self.edge_before(whole.start) {
+        if left && rule.place.near && !self.edge_before(whole.start) {
             return None;
         }
         let right = matches!(rule.edges, Edges::Both | Edges::Right);
@@ -394,10 +409,10 @@ fn search(
     text: &str,
     window: Range<usize>,
 ) -> Option<(Range<usize>, Option<Range<usize>>)> {
-    let anchored = if rule.place.anchored {
-        Anchored::Yes
-    } else {
+    let anchored = if rule.place.near {
         Anchored::No
+    } else {
+        Anchored::Yes
     };
     let input = Input::new(text).span(window).anchored(anchored);
     let mut slots: [Option<NonMaxUsize>; 4] = [None; 4];

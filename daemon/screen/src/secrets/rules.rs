@@ -126,9 +126,7 @@ pub(super) struct Rule {
 /// Where a match may lie.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    /// It begins at the keyword.
-    pub(super) anchored: bool,
-    /// It may begin so many bytes before the keyword.
+    /// It begins with the token around the keyword, at most so many bytes before it; 0: with the keyword.
     pub(super) lead: usize,
     /// It ends at most so many bytes behind the keyword's first byte, unless a token runs on.
     pub(super) reach: usize,
@@ -172,7 +170,6 @@ impl Rule {
             weak: proof.weak,
             regex,
             place: Place {
-                anchored: form.lead == 0 && !form.near,
                 lead: form.lead,
                 reach: form.reach,
                 near: form.near,
