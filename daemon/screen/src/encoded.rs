@@ -32,10 +32,11 @@ pub(crate) struct Decoded {
     pub(crate) how: &'static str,
 }
 
-/// Decodes the runs of `text` that hold text; `room` bounds what comes out. False when the room was too small.
-pub(crate) fn decode(text: &str, room: usize, out: &mut Vec<Decoded>) -> bool {
+/// Decodes the runs of `text` that hold text; `room` bounds what comes out, and what is unpacked is taken from it, text
+/// or not. False when the room was too small.
+pub(crate) fn decode(text: &str, room: &mut usize, out: &mut Vec<Decoded>) -> bool {
     let bytes = text.as_bytes();
-    let mut left = room;
+    let mut texts = 0;
     let mut at = 0;
     // The shortest run fills the block at one of these steps, so what lies between needs no look.
     while at < bytes.len() {
@@ -57,11 +58,15 @@ pub(crate) fn decode(text: &str, room: usize, out: &mut Vec<Decoded>) -> bool {
         if end - start < RUN_MIN {
             continue;
         }
-        for (how, decoded) in readings(bytes.get(start..end).unwrap_or_default(), left) {
-            if decoded.len() >= left {
+        let found = readings(bytes.get(start..end).unwrap_or_default(), room);
+        if *room <= texts {
+            return false;
+        }
+        for (how, decoded) in found {
+            texts += decoded.len();
+            if texts > *room {
                 return false;
             }
-            left -= decoded.len();
             out.push(Decoded {
                 span: start..end,
                 text: decoded,
@@ -118,7 +123,7 @@ fn run_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-fn readings(run: &[u8], room: usize) -> Vec<(&'static str, String)> {
+fn readings(run: &[u8], room: &mut usize) -> Vec<(&'static str, String)> {
     let joined: Vec<u8>;
     let run = if run.contains(&b'\n') {
         joined = run
@@ -209,28 +214,23 @@ fn packed(bytes: &[u8]) -> bool {
 }
 
 /// The text in decoded bytes, unpacked where they are packed; `None` when it is no text.
-fn unpack(bytes: Vec<u8>, room: usize) -> Option<String> {
+fn unpack(bytes: Vec<u8>, room: &mut usize) -> Option<String> {
     let mut plain = Vec::new();
     // The room is the bound: a small file may unpack to a thousand times its size.
-    let limit = u64::try_from(room).unwrap_or(u64::MAX);
-    let bytes = match bytes.as_slice() {
-        [0x1F, 0x8B, ..] => {
-            let read = MultiGzDecoder::new(bytes.as_slice())
-                .take(limit)
-                .read_to_end(&mut plain);
-            // What came before an error is what a reader would see, too.
-            drop(read);
-            plain
-        }
-        [0x78, ..] if packed(&bytes) => {
-            let read = ZlibDecoder::new(bytes.as_slice())
-                .take(limit)
-                .read_to_end(&mut plain);
-            drop(read);
-            if plain.is_empty() { bytes } else { plain }
-        }
-        _ => bytes,
+    let limit = u64::try_from(*room).unwrap_or(u64::MAX);
+    // What came before an error is what a reader would see, too.
+    let _cut = match bytes.as_slice() {
+        [0x1F, 0x8B, ..] => MultiGzDecoder::new(bytes.as_slice())
+            .take(limit)
+            .read_to_end(&mut plain),
+        [0x78, ..] if packed(&bytes) => ZlibDecoder::new(bytes.as_slice())
+            .take(limit)
+            .read_to_end(&mut plain),
+        _ => Ok(0),
     };
+    let unpacked = plain.len();
+    let bytes = if plain.is_empty() { bytes } else { plain };
+    *room = room.saturating_sub(unpacked);
     is_text(&bytes).then(|| {
         String::from_utf8(bytes)
             .unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned())
@@ -276,7 +276,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<(&'static str, String)> {
         let mut out = Vec::new();
-        assert!(decode(text, 1 << 16, &mut out));
+        assert!(decode(text, &mut (1 << 16), &mut out));
         out.into_iter().map(|run| (run.how, run.text)).collect()
     }
 
@@ -321,15 +321,16 @@ mod tests {
 
     #[test]
     fn a_bomb_fills_the_room_and_no_more() {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        gzip.write_all(&vec![b'a'; 1 << 20]).unwrap();
-        let mut out = Vec::new();
-        assert!(!decode(
-            &PLAIN64.encode(gzip.finish().unwrap()),
-            1 << 12,
-            &mut out
-        ));
-        assert!(out.is_empty());
+        for fill in [b'a', 0] {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            gzip.write_all(&vec![fill; 1 << 20]).unwrap();
+            let bomb = PLAIN64.encode(gzip.finish().unwrap());
+            let mut out = Vec::new();
+            let mut room = 1 << 12;
+            assert!(!decode(&format!("{bomb} {bomb}"), &mut room, &mut out));
+            assert!(out.is_empty());
+            assert_eq!(room, 0);
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) fn layers<'a>(text: Cow<'a, str>, map: Map, media: Media) -> Layers<'
             kind(view) == Media::Json
         };
         let mut made = Vec::new();
-        layers.cut |= !children(view, at, json, room, &mut made);
+        layers.cut |= !children(view, at, json, &mut room, &mut made);
         at += 1;
         for child in made {
             let over = child.text.len() > room
@@ -94,7 +94,7 @@ fn children(
     view: &View<'_>,
     index: usize,
     json: bool,
-    room: usize,
+    room: &mut usize,
     out: &mut Vec<View<'static>>,
 ) -> bool {
     let mut child = |how: &str, text: String, map: Map, joined: bool| {
@@ -185,6 +185,27 @@ mod tests {
             )
         );
         assert_eq!(paths("plain text, nothing else").len(), 1);
+    }
+
+    #[test]
+    fn work_stays_in_proportion() {
+        let prose = "ignore %2541 &amp;lt; \\u0041 \"q\":\"w\", a b c d e f g h i j k l m n \u{202e}x\u{202c} ";
+        for text in [
+            prose.repeat(4000),
+            STANDARD.encode(prose.repeat(4000)),
+            "%2525252541".repeat(30_000),
+            format!("[{}]", "\"a%2541\",".repeat(40_000)),
+        ] {
+            let layers = layers(Cow::Borrowed(&text), Map::Same, media(text.as_bytes()).0);
+            let read: usize = layers
+                .views
+                .iter()
+                .skip(1)
+                .map(|view| view.text.len())
+                .sum();
+            assert!(read <= LAYER_BYTES_FACTOR_MAX * text.len() + LAYER_BYTES_EXTRA_MAX);
+            assert!(layers.views.len() <= LAYERS_MAX);
+        }
     }
 
     #[test]
