@@ -23,7 +23,9 @@ fn results(packed: &[u8]) -> Vec<(String, String)> {
 #[test]
 fn honest_results_are_not_held_back() {
     let screen = Screen::new(Settings::default());
-    let results = results(include_bytes!("../../../tests/cases/agentdojo/benign.jsonl.gz"));
+    let results = results(include_bytes!(
+        "../../../tests/cases/agentdojo/benign.jsonl.gz"
+    ));
     assert!(results.len() > 50, "{}", results.len());
     let held: Vec<_> = results
         .iter()
@@ -37,5 +39,10 @@ fn honest_results_are_not_held_back() {
         })
         .filter(|(_, admission)| !matches!(admission.verdict, Outcome::Allow))
         .collect();
-    assert!(held.is_empty(), "{} of {}: {held:#?}", held.len(), results.len());
+    assert!(
+        held.is_empty(),
+        "{} of {}: {held:#?}",
+        held.len(),
+        results.len()
+    );
 }
