@@ -118,6 +118,14 @@ Exit codes: 0 ALLOW and TRANSFORM; 3 QUARANTINE, DENY. No answer is never 0, and
         #[arg(long)]
         reason: String,
     },
+    /// Remove kept bytes for good, for every session that got them
+    Forget {
+        /// The id in the stub
+        seal: String,
+        /// Why; stands in the journal
+        #[arg(long)]
+        reason: String,
+    },
     /// One screen: is fakd judging, by which policy, what was refused lately
     Status,
     /// The daemon's numbers as OpenMetrics text

@@ -92,6 +92,9 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
         Verb::Admit(flags) => results::admit(out, &daemon(Reach::Ask), flags),
         Verb::PageIn(flags) => results::page_in(out, &daemon(Reach::Ask), flags),
         Verb::Clear { seal, reason } => results::clear(out, &daemon(Reach::Change), &seal, &reason),
+        Verb::Forget { seal, reason } => {
+            results::forget(out, &daemon(Reach::Change), &seal, &reason)
+        }
         Verb::Sessions(flags) => operate::sessions(out, &daemon(Reach::Read), flags.verb),
         Verb::Reload => operate::reload(out, &daemon(Reach::Change)),
         Verb::Emergency(flags) => {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fak_proto::v1::{AdmitRequest, ClearRequest, Finding, PageInRequest, Verdict};
+use fak_proto::v1::{AdmitRequest, ClearRequest, Finding, ForgetRequest, PageInRequest, Verdict};
 use fak_types::VerdictKind;
 use serde::Serialize;
 
@@ -103,7 +103,7 @@ pub(crate) fn page_in(out: &Out, daemon: &Daemon, flags: PageInFlags) -> Outcome
 
 /// Says, as a witness, that sealed bytes may be screened anew.
 pub(crate) fn clear(out: &Out, daemon: &Daemon, seal: &str, reason: &str) -> Outcome {
-    let answer = daemon.ask(async |mut client| {
+    let seq = daemon.ask(async |mut client| {
         let request = ClearRequest {
             seal: seal.to_owned(),
             reason: reason.to_owned(),
@@ -111,23 +111,40 @@ pub(crate) fn clear(out: &Out, daemon: &Daemon, seal: &str, reason: &str) -> Out
         let answer = client.clear(request).await;
         Ok(answer
             .map_err(|status| daemon.failed(&status))?
-            .into_inner())
+            .into_inner()
+            .seq)
     })?;
+    let then = "`fakctl page-in` screens it anew and shows it if it passes";
+    done(out, seal, seq, &format!("cleared by row #{seq}: {then}"))
+}
+
+/// Removes kept bytes for good.
+pub(crate) fn forget(out: &Out, daemon: &Daemon, seal: &str, reason: &str) -> Outcome {
+    let seq = daemon.ask(async |mut client| {
+        let request = ForgetRequest {
+            seal: seal.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let answer = client.forget(request).await;
+        Ok(answer
+            .map_err(|status| daemon.failed(&status))?
+            .into_inner()
+            .seq)
+    })?;
+    done(out, seal, seq, &format!("removed; row #{seq} says so"))
+}
+
+/// What was done with a seal, and where it stands.
+fn done(out: &Out, seal: &str, seq: u64, said: &str) -> Outcome {
     if out.json {
         #[derive(Serialize)]
-        struct Cleared<'a> {
+        struct Done<'a> {
             seal: &'a str,
             seq: u64,
         }
-        out.object(&Cleared {
-            seal,
-            seq: answer.seq,
-        })?;
+        out.object(&Done { seal, seq })?;
     } else {
-        out.text(&format!(
-            "cleared by row #{}: `fakctl page-in` screens it anew and shows it if it passes\n",
-            answer.seq
-        ))?;
+        out.text(&format!("{said}\n"))?;
     }
     Ok(Exit::Ok)
 }

@@ -241,6 +241,13 @@ impl Fak for Scripted {
         Err(Status::unimplemented("not scripted"))
     }
 
+    async fn forget(
+        &self,
+        _: Request<v1::ForgetRequest>,
+    ) -> Result<Response<v1::ForgetResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
     async fn policy_list(
         &self,
         _: Request<v1::PolicyListRequest>,

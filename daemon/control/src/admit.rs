@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use fak_chain::digest_bytes;
-use fak_kernel::{ResultFacts, clear_row, result_row, trace_is_sound};
+use fak_kernel::{ResultFacts, clear_row, forget_row, result_row, trace_is_sound};
 use fak_proto::v1;
 use fak_screen::{Admission, Finding, Incoming, Outcome, Trust};
 use fak_types::{Principal, Reason, SourceClass, TOOL_NAME_BYTES_MAX, Taint, Verdict, VerdictKind};
@@ -260,13 +260,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         request: v1::ClearRequest,
     ) -> Result<v1::ClearResponse, Status> {
         let v1::ClearRequest { seal, reason } = request;
-        if !(1..=REASON_BYTES_MAX).contains(&reason.len()) {
-            let text = format!(
-                "reason: is {} bytes long; say why in 1 to {REASON_BYTES_MAX}",
-                reason.len()
-            );
-            return Err(Status::invalid_argument(text));
-        }
+        check_reason(&reason)?;
         let kept = self.kept(&seal)?;
         if kept.hold_of(&caller.peer.name).is_some() {
             return Err(Status::failed_precondition(format!(
@@ -284,6 +278,27 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             .map_err(|unwritten| Status::unavailable(unwritten.why))?;
         self.with_kernel(|kernel| kernel.take_in(&draft));
         Ok(v1::ClearResponse { seq })
+    }
+
+    /// Removes kept bytes: the row that says so first, so that nothing goes without a word.
+    pub(crate) async fn forget(
+        &self,
+        caller: &Caller,
+        request: v1::ForgetRequest,
+    ) -> Result<v1::ForgetResponse, Status> {
+        let v1::ForgetRequest { seal, reason } = request;
+        check_reason(&reason)?;
+        if !unhurried(|| self.means.keep.has(&seal)) {
+            return Err(missing(&seal));
+        }
+        let row = forget_row(now(), &caller.peer.principal, &seal, &reason);
+        let seq = self
+            .evidence
+            .append(row)
+            .await
+            .map_err(|unwritten| Status::unavailable(unwritten.why))?;
+        unhurried(|| self.means.keep.forget(&seal)).map_err(Status::unavailable)?;
+        Ok(v1::ForgetResponse { seq })
     }
 
     pub(crate) async fn page_in(
@@ -385,6 +400,16 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             Err(why) => Err(Status::unavailable(why)),
         }
     }
+}
+
+fn check_reason(reason: &str) -> Result<(), Status> {
+    if (1..=REASON_BYTES_MAX).contains(&reason.len()) {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!(
+        "reason: is {} bytes long; say why in 1 to {REASON_BYTES_MAX}",
+        reason.len()
+    )))
 }
 
 fn missing(seal: &str) -> Status {

@@ -231,6 +231,15 @@ pub trait Keep: Send + Sync + 'static {
     /// # Errors
     /// A sentence, when they cannot be read or are not what was kept.
     fn take_out(&self, seal: &str) -> Result<Option<Kept>, String>;
+
+    /// Whether something is kept under a seal, readable or not.
+    fn has(&self, seal: &str) -> bool;
+
+    /// Removes the bytes behind a seal for good.
+    ///
+    /// # Errors
+    /// A sentence, when they cannot be removed.
+    fn forget(&self, seal: &str) -> Result<(), String>;
 }
 
 /// What a desk judges by and with, beside the policy.

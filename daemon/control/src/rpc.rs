@@ -39,7 +39,7 @@ impl Rpc {
 }
 
 /// Every RPC there is. What is not here is refused.
-const RPCS: [Rpc; 23] = [
+const RPCS: [Rpc; 24] = [
     rpc("Adjudicate", Right::Submit, Charge::Call),
     rpc("AdjudicateStream", Right::Submit, Charge::Stream),
     rpc("AdjudicateBatch", Right::Submit, Charge::Call),
@@ -47,6 +47,7 @@ const RPCS: [Rpc; 23] = [
     rpc("Admit", Right::Submit, Charge::Call),
     rpc("Clear", Right::Admin, Charge::Call),
     rpc("PageIn", Right::Submit, Charge::Call),
+    rpc("Forget", Right::Admin, Charge::Call),
     rpc("PolicyList", Right::Observe, Charge::Call),
     rpc("PolicyLoad", Right::Admin, Charge::Call),
     rpc("Reload", Right::Admin, Charge::Call),

@@ -147,6 +147,15 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
         Ok(Response::new(answer))
     }
 
+    async fn forget(
+        &self,
+        request: Request<v1::ForgetRequest>,
+    ) -> Result<Response<v1::ForgetResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.forget(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
     async fn page_in(
         &self,
         request: Request<v1::PageInRequest>,

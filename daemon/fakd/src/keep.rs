@@ -59,6 +59,18 @@ impl Keep for VaultKeep {
             .map_err(|error| format!("the result cannot be sealed: {error}"))
     }
 
+    fn has(&self, seal: &str) -> bool {
+        let known = |id| !matches!(self.vault.meta(id), Err(ReadError::Unknown(_)));
+        SealId::parse(seal).is_some_and(known)
+    }
+
+    fn forget(&self, seal: &str) -> Result<(), String> {
+        match SealId::parse(seal) {
+            Some(id) => self.vault.forget(id).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
     fn take_out(&self, seal: &str) -> Result<Option<Kept>, String> {
         let Some(id) = SealId::parse(seal) else {
             return Ok(None);

@@ -285,7 +285,9 @@ async fn serve(
     let mut serving = tokio::spawn(serving);
     // The patterns take a moment to compile; the first result need not wait for them.
     let warmed = Arc::clone(&desk);
-    tokio::task::spawn_blocking(move || drop(LazyLock::force(&warmed.means.screen)));
+    tokio::task::spawn_blocking(move || {
+        LazyLock::force(&warmed.means.screen);
+    });
     let watching = tokio::spawn(watchdog::run(Arc::clone(&desk), journal.clone()));
     // One from before the start may be over.
     desk.mind_emergency().await;

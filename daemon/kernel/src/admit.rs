@@ -94,6 +94,16 @@ pub fn clear_row(now: Timestamp, who: &Principal, trace: &str, seal: &str, why: 
     }
 }
 
+/// The row of kept bytes that are removed for good.
+#[must_use]
+pub fn forget_row(now: Timestamp, who: &Principal, seal: &str, why: &str) -> Draft {
+    Draft {
+        subject: seal.to_owned(),
+        note: why.to_owned(),
+        ..by_principal(RecordKind::Evict, now, who)
+    }
+}
+
 /// Whose word lets which sealed bytes out, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clearances(VecDeque<(String, String)>);

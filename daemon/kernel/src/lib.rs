@@ -46,7 +46,7 @@ mod session;
 mod tally;
 mod time;
 
-pub use admit::{CLEARANCES_MAX, ResultFacts, clear_row, result_row};
+pub use admit::{CLEARANCES_MAX, ResultFacts, clear_row, forget_row, result_row};
 pub use emergency::{
     ABOUT_BEGIN, ABOUT_END, BY_EMERGENCY, EMERGENCY_REASON_BYTES_MAX, EMERGENCY_US_MAX, Emergency,
     emergency_begin, emergency_end,

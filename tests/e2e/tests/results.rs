@@ -245,6 +245,17 @@ fn only_somebody_elses_word_and_a_fresh_look_let_it_out() {
     fs::write(place.policy_dir().join("p.yaml"), policy).expect("written");
     fakctl(&place, &["reload"], 0);
     assert_eq!(fakctl(&place, &["page-in", &seal], 0), ATTACK);
+    let vault = place.join("state/fak/vault");
+    let sealed = || fs::read_dir(&vault).expect("there").count();
+    assert_eq!(sealed(), 1);
+    fakctl(
+        &place,
+        &["forget", &seal, "--reason", "no longer needed"],
+        0,
+    );
+    assert_eq!(sealed(), 0);
+    fakctl(&place, &["forget", &seal, "--reason", "again"], 66);
+    fakctl(&place, &["page-in", &seal], 66);
     fakctl(&place, &["audit", "verify"], 0);
     assert_eq!(daemon.stop(), Some(0));
 }

@@ -187,6 +187,14 @@ impl Keep for Shelf {
         Ok(format!("q-{}", kept.len()))
     }
 
+    fn has(&self, seal: &str) -> bool {
+        self.take_out(seal).is_ok_and(|kept| kept.is_some())
+    }
+
+    fn forget(&self, _seal: &str) -> Result<(), String> {
+        Err("this shelf forgets nothing".to_owned())
+    }
+
     fn take_out(&self, seal: &str) -> Result<Option<Kept>, String> {
         let kept = self.0.lock().expect("sound");
         let at = seal
