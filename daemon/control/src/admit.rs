@@ -124,7 +124,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         };
         let told = self.write_result(who, &facts).await;
         let mut response = v1::AdmitResponse {
-            durability: shown::durability(admission.durability).to_owned(),
+            durability: admission.durability.as_str().to_owned(),
             taint: ruling.taint.as_str().to_owned(),
             media: shown::media(admission.media).to_owned(),
             trace_id: answer.trace.clone(),
@@ -192,7 +192,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             seal: String::new(),
             note: note(admission),
         };
-        let reason = worst.map_or(Reason::TrustViolation, |found| found.reason);
+        let reason = admission.reason;
         match &admission.verdict {
             Outcome::Allow => Ruling {
                 shown: answer.bytes.clone(),
@@ -376,10 +376,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let found = worst(&admission.findings);
         let by = found.map_or_else(|| BY_SCREEN.to_owned(), rule_of);
         match &admission.verdict {
-            Outcome::Quarantine => {
-                let reason = found.map_or(Reason::TrustViolation, |found| found.reason);
-                (quarantine(reason, &by), Vec::new(), admission)
-            }
+            Outcome::Quarantine => (quarantine(admission.reason, &by), Vec::new(), admission),
             Outcome::Allow => (Verdict::allow(BY_SCREEN), kept.bytes.clone(), admission),
             Outcome::Redact(edits) => (transform(&by), shown::apply(&kept.bytes, edits), admission),
             Outcome::PageOut(page) if page.edits.is_empty() => {
@@ -455,7 +452,7 @@ fn note(admission: &Admission) -> String {
     let mut text = format!(
         "{}, durability {}",
         shown::media(admission.media),
-        shown::durability(admission.durability)
+        admission.durability.as_str()
     );
     for found in admission.findings.iter().take(FINDINGS_TOLD_MAX) {
         let _ = write!(text, "; {}", rule_of(found));

@@ -143,7 +143,7 @@ fn what_is_long_is_a_stub_and_comes_in_page_by_page() {
     assert_eq!(answer["verdict"]["kind"], "TRANSFORM", "{answer}");
     let stub = answer["result"].as_str().expect("text");
     assert!(
-        stub.len() < 2048 && stub.contains("\"_paged_out\":true"),
+        stub.len() < 2048 && stub.contains("\"_paged\":true"),
         "{stub}"
     );
     let seal = answer["seal"].as_str().expect("a seal");
