@@ -38,6 +38,10 @@ pub(crate) enum Shape {
 /// The narrow form.
 pub(crate) fn narrow(text: &str) -> String {
     let text = text.trim();
+    let single = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+    if text.bytes().all(single) {
+        return text.to_ascii_lowercase();
+    }
     if let Some(at) = text.find("://") {
         let rest = text.get(at + 3..).unwrap_or_default();
         let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -241,6 +245,9 @@ fn quoted(line: &str, send: &mut dyn FnMut(&str, Shape)) {
         ('‘', '’'),
         ('«', '»'),
     ] {
+        if !line.contains(open) {
+            continue;
+        }
         let mut start = None;
         let mut before = ' ';
         let mut chars = line.char_indices().peekable();

@@ -229,7 +229,7 @@ fn without(text: &str, part: &str) -> String {
 #[ignore = "prints what each part of the rules does; run it with --release"]
 fn what_each_part_does() {
     let all_traces = [trace::benign(), trace::attacked()];
-    let changes: [(&str, Spelling); 6] = [
+    let changes: [(&str, Spelling); 5] = [
         ("all parts", |text| without(text, "")),
         ("without the user's words as scope", |text| {
             without(text, "asked_by")
@@ -239,13 +239,6 @@ fn what_each_part_does() {
         }),
         ("without copied", |text| {
             text.replace("copied = \"deny\"", "copied = \"allow\"")
-        }),
-        ("without classes", |text| {
-            let text = text.replace(", class = [\"", ", allow = [\"never:");
-            text.split("[[endorse]]")
-                .next()
-                .unwrap_or_default()
-                .to_owned()
         }),
         ("without scope, links and copied", |text| {
             without(text, "asked_by")
