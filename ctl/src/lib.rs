@@ -90,7 +90,7 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
         Verb::Status => status::status(out, &daemon(Reach::Read)),
         Verb::Metrics => operate::metrics(out, &daemon(Reach::Read)),
         Verb::Admit(flags) => results::admit(out, &daemon(Reach::Ask), flags),
-        Verb::PageIn(flags) => results::page_in(out, &daemon(Reach::Ask), flags),
+        Verb::PageIn(flags) => results::page_in(out, &daemon(Reach::Ask), &flags),
         Verb::Clear { seal, reason } => results::clear(out, &daemon(Reach::Change), &seal, &reason),
         Verb::Forget { seal, reason } => {
             results::forget(out, &daemon(Reach::Change), &seal, &reason)

@@ -61,7 +61,7 @@ pub(crate) fn admit(out: &Out, daemon: &Daemon, flags: AdmitFlags) -> Outcome {
 }
 
 /// Asks for bytes that were kept.
-pub(crate) fn page_in(out: &Out, daemon: &Daemon, flags: PageInFlags) -> Outcome {
+pub(crate) fn page_in(out: &Out, daemon: &Daemon, flags: &PageInFlags) -> Outcome {
     let request = PageInRequest {
         seal: flags.seal.clone(),
         offset: flags.offset,
