@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use fak_chain::digest_bytes;
-use fak_kernel::{ResultFacts, clear_row, forget_row, result_row, trace_is_sound};
+use fak_kernel::{ResultFacts, Snapshot, clear_row, forget_row, result_row, trace_is_sound};
 use fak_proto::v1;
 use fak_screen::{Admission, Finding, Incoming, Outcome, Trust};
 use fak_types::{Principal, Reason, SourceClass, TOOL_NAME_BYTES_MAX, Taint, Verdict, VerdictKind};
@@ -103,14 +103,15 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     ) -> Result<v1::AdmitResponse, Status> {
         let answer = Answer::of(request)?;
         let who = &caller.peer.principal;
-        let source = self.snapshot().source(who, &answer.tool);
+        let snapshot = self.snapshot();
+        let source = snapshot.source(who, &answer.tool);
         let trust = if source == SourceClass::Tainted {
             Trust::Untrusted
         } else {
             Trust::Local
         };
         let admission = self.screen_bytes(&answer.tool, &answer.bytes, trust);
-        let ruling = unhurried(|| self.rule(&caller.peer.name, &answer, source, &admission));
+        let ruling = self.rule(&caller.peer.name, &answer, source, &admission);
         let facts = ResultFacts {
             tool: &answer.tool,
             trace: &answer.trace,
@@ -122,7 +123,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             seal: &ruling.seal,
             note: &ruling.note,
         };
-        let told = self.write_result(who, &facts).await;
+        let told = self.write_result(who, &snapshot, &facts).await;
         let mut response = v1::AdmitResponse {
             durability: admission.durability.as_str().to_owned(),
             taint: ruling.taint.as_str().to_owned(),
@@ -147,20 +148,21 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         Ok(response)
     }
 
-    /// Writes a result's row and takes it into the state; on a failure the refusal that comes of it.
-    async fn write_result(&self, who: &Principal, facts: &ResultFacts<'_>) -> Result<u64, Verdict> {
-        let draft = result_row(now(), who, &self.snapshot(), facts);
-        match self.evidence.append(draft.clone()).await {
-            Ok(seq) => {
-                self.with_kernel(|kernel| kernel.take_in(&draft));
-                Ok(seq)
-            }
-            Err(unwritten) => Err(Verdict::deny(
-                Reason::DefaultDeny,
-                BY_JOURNAL,
-                &unwritten.why,
-            )),
-        }
+    /// Takes a result into the state and writes its row; on a failure the refusal that comes of it.
+    ///
+    /// The state comes first: a caller who goes away meanwhile cancels the wait and not the row, and a session must
+    /// not count as having read less than the journal says. When the row cannot be written it counts as having read
+    /// something it was never shown, which is the safe side.
+    async fn write_result(
+        &self,
+        who: &Principal,
+        snapshot: &Snapshot,
+        facts: &ResultFacts<'_>,
+    ) -> Result<u64, Verdict> {
+        let draft = result_row(now(), who, snapshot, facts);
+        self.with_kernel(|kernel| kernel.take_in(&draft));
+        let written = self.evidence.append(draft).await;
+        written.map_err(|unwritten| Verdict::deny(Reason::DefaultDeny, BY_JOURNAL, &unwritten.why))
     }
 
     fn screen_bytes(&self, tool: &str, bytes: &[u8], trust: Trust) -> Admission {
@@ -242,7 +244,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             tool: answer.tool.clone(),
             reason,
         };
-        match self.means.keep.seal(&answer.bytes, &about, now()) {
+        match unhurried(|| self.means.keep.seal(&answer.bytes, &about, now())) {
             Ok(seal) => ruling(&seal),
             Err(why) => Ruling {
                 verdict: Verdict::deny(Reason::DefaultDeny, BY_VAULT, &why),
@@ -312,7 +314,8 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let about = kept
             .hold_of(&caller.peer.name)
             .ok_or_else(|| missing(&request.seal))?;
-        let trust = match self.snapshot().source(who, &about.tool) {
+        let snapshot = self.snapshot();
+        let trust = match snapshot.source(who, &about.tool) {
             SourceClass::Tainted => Trust::Untrusted,
             SourceClass::TrustedLocal | SourceClass::Pure => Trust::Local,
         };
@@ -333,7 +336,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             seal: &request.seal,
             note: &format!("page in; {}", note(&admission)),
         };
-        let (verdict, seq) = match self.write_result(who, &facts).await {
+        let (verdict, seq) = match self.write_result(who, &snapshot, &facts).await {
             Ok(seq) => (verdict, seq),
             Err(refused) => (refused, 0),
         };

@@ -123,8 +123,8 @@ impl Clearances {
 }
 
 impl Kernel {
-    /// Takes a row of [`result_row`] or [`clear_row`] into the state, once it is durable. A session has read
-    /// nothing of a result before this.
+    /// Takes a row into the state: one of [`result_row`] before anything of the result is shown, one of
+    /// [`clear_row`] once it is durable.
     pub fn take_in(&mut self, draft: &Draft) {
         self.apply(draft);
     }

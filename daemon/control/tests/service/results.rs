@@ -115,6 +115,11 @@ async fn what_cannot_be_kept_or_written_is_not_shown() {
     let answer = admit(&service, "Fetch", b"clean").await;
     assert_eq!(line(&answer.verdict), "DENY DEFAULT_DENY journal");
     assert!(answer.result.is_empty());
+    // What was not shown counts as read all the same: the safe side.
+    let session = service
+        .desk
+        .with_kernel(|kernel| kernel.session(fak_kernel::Viewer::All, "t"));
+    assert_eq!(session.expect("live").results, 1);
 }
 
 #[tokio::test]
