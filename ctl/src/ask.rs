@@ -36,6 +36,7 @@ pub(crate) fn request(flags: &AskFlags) -> Result<AdjudicateRequest, Failure> {
             .fix("fakctl adjudicate TOOL --args JSON, or --stream for JSON lines")
     })?;
     Ok(AdjudicateRequest {
+        witness: String::new(),
         tool,
         args: question::args_text(flags.args.as_deref())?.into_bytes(),
         trace_id: flags.trace.clone().unwrap_or_default(),

@@ -215,6 +215,7 @@ fn tool_event(text: &str, place: &Place, event: &str, settings: &str) -> Result<
     }
     Ok(HookCall {
         request: AdjudicateRequest {
+            witness: String::new(),
             tool: read.tool_name,
             args: args.get().as_bytes().to_vec(),
             trace_id: read.session_id.unwrap_or_default(),

@@ -129,6 +129,8 @@ impl Judge {
             fak_args::apply_edits(args, &edits)
         };
         let response = AdjudicateResponse {
+            approval_id: String::new(),
+            cached: None,
             verdict: Some(proto(&verdict)),
             trace_id: request.trace_id.clone(),
             call_id: request.call_id.clone(),

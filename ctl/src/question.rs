@@ -114,6 +114,7 @@ struct Line<'a> {
 pub(crate) fn parse_line(text: &str, place: &Place) -> Result<AdjudicateRequest, Failure> {
     let line: Line<'_> = serde_json::from_str(text).map_err(|error| strict(&error))?;
     Ok(AdjudicateRequest {
+        witness: String::new(),
         tool: line.tool,
         args: line
             .args

@@ -28,6 +28,8 @@ const RESULT_BYTES_MAX: u64 = fak_proto::FRAME_BYTES_MAX as u64;
 pub(crate) fn admit(out: &Out, daemon: &Daemon, flags: AdmitFlags) -> Outcome {
     let result = read(&flags.result)?;
     let request = AdmitRequest {
+        call_seq: 0,
+        outcome: String::new(),
         tool: flags.tool,
         result,
         trace_id: flags.trace.unwrap_or_default(),

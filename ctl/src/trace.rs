@@ -136,6 +136,7 @@ fn step(item: Item<'_>, place: &Place, index: usize) -> Result<Step, Failure> {
     let args = item.args.ok_or_else(|| lacks("args"))?;
     Ok(Step {
         request: AdjudicateRequest {
+            witness: String::new(),
             tool,
             args: args.get().as_bytes().to_vec(),
             trace_id: item.trace_id.unwrap_or_default(),

@@ -35,6 +35,7 @@ TEXTS = {
 KINDS = {
     "START", "STOP", "POLICY", "DECIDE", "DENY", "ADMIT", "QUARANTINE", "EFFECT", "EVICT", "LEASE",
     "SESSION", "REFUSED", "GAP", "CHECKPOINT", "KEY", "WITNESS", "BACKUP", "EMERGENCY", "CLEAR",
+    "APPROVE", "REVOKE",
 }
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -103,6 +103,7 @@ pub(super) fn parse(text: &str, place: &Place) -> Result<HookCall, Failure> {
     });
     Ok(HookCall {
         request: AdjudicateRequest {
+            witness: String::new(),
             tool,
             args: args.into_bytes(),
             trace_id: event.conversation_id.unwrap_or_default(),

@@ -168,6 +168,8 @@ type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>
 impl Fak for Scripted {
     type AdjudicateStreamStream = Answers<v1::AdjudicateResponse>;
     type JournalTailStream = Answers<v1::JournalRow>;
+    type ApprovalWatchStream = Answers<v1::Approval>;
+    type SessionWatchStream = Answers<v1::Session>;
 
     async fn adjudicate(
         &self,
@@ -362,6 +364,90 @@ impl Fak for Scripted {
         _: Request<v1::SessionGetRequest>,
     ) -> Result<Response<v1::Session>, Status> {
         Err(Status::not_found("no session by that id"))
+    }
+
+    async fn tell(
+        &self,
+        _: Request<v1::TellRequest>,
+    ) -> Result<Response<v1::TellResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn taint_get(
+        &self,
+        _: Request<v1::TaintGetRequest>,
+    ) -> Result<Response<v1::Taint>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn taint_reset(
+        &self,
+        _: Request<v1::TaintResetRequest>,
+    ) -> Result<Response<v1::Taint>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn changes(
+        &self,
+        _: Request<v1::ChangesRequest>,
+    ) -> Result<Response<v1::ChangesResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn revoke(
+        &self,
+        _: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn approval_list(
+        &self,
+        _: Request<v1::ApprovalListRequest>,
+    ) -> Result<Response<v1::ApprovalListResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn approve(
+        &self,
+        _: Request<v1::ApproveRequest>,
+    ) -> Result<Response<v1::Approval>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn session_control(
+        &self,
+        _: Request<v1::SessionControlRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn session_reserve(
+        &self,
+        _: Request<v1::SessionReserveRequest>,
+    ) -> Result<Response<v1::SessionReserveResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn session_settle(
+        &self,
+        _: Request<v1::SessionSettleRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn approval_watch(
+        &self,
+        _: Request<v1::ApprovalWatchRequest>,
+    ) -> Result<Response<Self::ApprovalWatchStream>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn session_watch(
+        &self,
+        _: Request<v1::SessionWatchRequest>,
+    ) -> Result<Response<Self::SessionWatchStream>, Status> {
+        Err(Status::unimplemented("not scripted"))
     }
 
     async fn status(

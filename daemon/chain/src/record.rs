@@ -53,11 +53,15 @@ pub enum RecordKind {
     Emergency,
     /// A witness let sealed bytes out, or took that back.
     Clear,
+    /// A call that waited for a witness was decided.
+    Approve,
+    /// What was admitted under a witness may not be read from the cache any more.
+    Revoke,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Start,
         Self::Stop,
         Self::Policy,
@@ -77,6 +81,8 @@ impl RecordKind {
         Self::Backup,
         Self::Emergency,
         Self::Clear,
+        Self::Approve,
+        Self::Revoke,
     ];
 
     /// The spelling in the record.
@@ -102,6 +108,8 @@ impl RecordKind {
             Self::Backup => "BACKUP",
             Self::Emergency => "EMERGENCY",
             Self::Clear => "CLEAR",
+            Self::Approve => "APPROVE",
+            Self::Revoke => "REVOKE",
         }
     }
 

@@ -48,6 +48,8 @@ struct Answer {
 impl Answer {
     fn of(request: v1::AdmitRequest) -> Result<Self, Status> {
         let v1::AdmitRequest {
+            call_seq: _,
+            outcome: _,
             tool,
             result,
             trace_id,

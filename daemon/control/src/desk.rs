@@ -350,6 +350,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             repaired_args,
             seq,
             generation,
+            ..v1::AdjudicateResponse::default()
         }
     }
 

@@ -16,10 +16,13 @@
 mod account;
 mod acl;
 mod admit;
+mod approvals;
+mod coherence;
 mod conn;
 mod desk;
 mod door;
 mod emergency;
+mod flow;
 mod gate;
 mod memo;
 mod notary;
@@ -30,6 +33,7 @@ mod service;
 mod shown;
 mod sparing;
 mod status;
+mod steer;
 mod stream;
 mod wire;
 

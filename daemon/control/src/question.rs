@@ -34,6 +34,7 @@ impl Question {
             cwd,
             home,
             call_id,
+            witness: _,
         } = request;
         let args = String::from_utf8(args).map_err(|error| {
             let at = error.utf8_error().valid_up_to();

@@ -39,7 +39,7 @@ impl Rpc {
 }
 
 /// Every RPC there is. What is not here is refused.
-const RPCS: [Rpc; 24] = [
+const RPCS: [Rpc; 36] = [
     rpc("Adjudicate", Right::Submit, Charge::Call),
     rpc("AdjudicateStream", Right::Submit, Charge::Stream),
     rpc("AdjudicateBatch", Right::Submit, Charge::Call),
@@ -48,6 +48,14 @@ const RPCS: [Rpc; 24] = [
     rpc("Clear", Right::Admin, Charge::Call),
     rpc("PageIn", Right::Submit, Charge::Call),
     rpc("Forget", Right::Admin, Charge::Call),
+    rpc("Tell", Right::Submit, Charge::Call),
+    rpc("TaintGet", Right::Observe, Charge::Call),
+    rpc("TaintReset", Right::Admin, Charge::Call),
+    rpc("Changes", Right::Submit, Charge::Call),
+    rpc("Revoke", Right::Admin, Charge::Call),
+    rpc("ApprovalList", Right::Submit, Charge::Call),
+    rpc("ApprovalWatch", Right::Submit, Charge::Stream),
+    rpc("Approve", Right::Admin, Charge::Call),
     rpc("PolicyList", Right::Observe, Charge::Call),
     rpc("PolicyLoad", Right::Admin, Charge::Call),
     rpc("Reload", Right::Admin, Charge::Call),
@@ -62,6 +70,10 @@ const RPCS: [Rpc; 24] = [
     at_admins_door(rpc("EmergencyEnable", Right::Admin, Charge::Call)),
     rpc("SessionList", Right::Observe, Charge::Call),
     rpc("SessionGet", Right::Observe, Charge::Call),
+    rpc("SessionWatch", Right::Observe, Charge::Stream),
+    rpc("SessionControl", Right::Admin, Charge::Call),
+    rpc("SessionReserve", Right::Submit, Charge::Call),
+    rpc("SessionSettle", Right::Submit, Charge::Call),
     rpc("Status", Right::Observe, Charge::Call),
     rpc("Metrics", Right::Observe, Charge::Call),
 ];

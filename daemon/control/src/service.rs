@@ -69,6 +69,8 @@ pub(crate) fn viewer(caller: &Caller) -> Viewer<'_> {
 impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
     type AdjudicateStreamStream = Answers<v1::AdjudicateResponse>;
     type JournalTailStream = Answers<v1::JournalRow>;
+    type ApprovalWatchStream = Answers<v1::Approval>;
+    type SessionWatchStream = Answers<v1::Session>;
 
     async fn adjudicate(
         &self,
@@ -162,6 +164,82 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
     ) -> Result<Response<v1::PageInResponse>, Status> {
         let caller = caller(&request)?;
         let answer = self.desk.page_in(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn tell(
+        &self,
+        request: Request<v1::TellRequest>,
+    ) -> Result<Response<v1::TellResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.tell(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn taint_get(
+        &self,
+        request: Request<v1::TaintGetRequest>,
+    ) -> Result<Response<v1::Taint>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.taint_get(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn taint_reset(
+        &self,
+        request: Request<v1::TaintResetRequest>,
+    ) -> Result<Response<v1::Taint>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.taint_reset(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn changes(
+        &self,
+        request: Request<v1::ChangesRequest>,
+    ) -> Result<Response<v1::ChangesResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.changes(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.revoke(&caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn approval_list(
+        &self,
+        request: Request<v1::ApprovalListRequest>,
+    ) -> Result<Response<v1::ApprovalListResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self
+            .desk
+            .approval_list(&caller, request.into_inner())
+            .await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn approval_watch(
+        &self,
+        request: Request<v1::ApprovalWatchRequest>,
+    ) -> Result<Response<Self::ApprovalWatchStream>, Status> {
+        let caller = caller(&request)?;
+        let asked = request.into_inner();
+        let receive = Arc::clone(&self.desk).approval_watch(caller, asked).await?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
+    }
+
+    async fn approve(
+        &self,
+        request: Request<v1::ApproveRequest>,
+    ) -> Result<Response<v1::Approval>, Status> {
+        let caller = caller(&request)?;
+        let answer = self.desk.approve(&caller, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 
@@ -369,6 +447,52 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
         let session =
             session.ok_or_else(|| Status::not_found("there is no such session of yours"))?;
         Ok(Response::new(wire::session(&session)))
+    }
+
+    async fn session_watch(
+        &self,
+        request: Request<v1::SessionWatchRequest>,
+    ) -> Result<Response<Self::SessionWatchStream>, Status> {
+        let caller = caller(&request)?;
+        let asked = request.into_inner();
+        let receive = Arc::clone(&self.desk).session_watch(caller, asked).await?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(receive))))
+    }
+
+    async fn session_control(
+        &self,
+        request: Request<v1::SessionControlRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        let caller = caller(&request)?;
+        let answer = self
+            .desk
+            .session_control(&caller, request.into_inner())
+            .await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn session_reserve(
+        &self,
+        request: Request<v1::SessionReserveRequest>,
+    ) -> Result<Response<v1::SessionReserveResponse>, Status> {
+        let caller = caller(&request)?;
+        let answer = self
+            .desk
+            .session_reserve(&caller, request.into_inner())
+            .await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn session_settle(
+        &self,
+        request: Request<v1::SessionSettleRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
+        let caller = caller(&request)?;
+        let answer = self
+            .desk
+            .session_settle(&caller, request.into_inner())
+            .await?;
+        Ok(Response::new(answer))
     }
 
     async fn status(

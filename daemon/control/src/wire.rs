@@ -92,5 +92,6 @@ pub(crate) fn session(session: &Session) -> v1::Session {
         results: session.results,
         sealed: session.sealed,
         taint: session.taint.as_str().to_owned(),
+        ..v1::Session::default()
     }
 }
