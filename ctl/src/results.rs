@@ -30,6 +30,7 @@ pub(crate) fn admit(out: &Out, daemon: &Daemon, flags: AdmitFlags) -> Outcome {
     let request = AdmitRequest {
         call_seq: 0,
         outcome: String::new(),
+        args: Vec::new(),
         tool: flags.tool,
         result,
         trace_id: flags.trace.unwrap_or_default(),

@@ -50,6 +50,7 @@ impl Answer {
         let v1::AdmitRequest {
             call_seq: _,
             outcome: _,
+            args: _,
             tool,
             result,
             trace_id,

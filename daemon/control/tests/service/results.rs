@@ -14,6 +14,7 @@ fn result(tool: &str, bytes: &[u8]) -> AdmitRequest {
     AdmitRequest {
         call_seq: 0,
         outcome: String::new(),
+        args: Vec::new(),
         tool: tool.to_owned(),
         result: bytes.to_vec(),
         trace_id: "t".to_owned(),
