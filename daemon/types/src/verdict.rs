@@ -280,6 +280,8 @@ pub struct Verdict {
     pub would_deny: Option<Reason>,
     /// For TRANSFORM: the edits, in ascending order, not overlapping.
     pub edits: Vec<Edit>,
+    /// For REQUIRE_WITNESS: what must be seen to hold before somebody may approve; `None` for nothing.
+    pub claims: Option<Arc<[Arc<str>]>>,
 }
 
 impl Verdict {
@@ -294,6 +296,7 @@ impl Verdict {
             retry_after_ms: None,
             would_deny: None,
             edits: Vec::new(),
+            claims: None,
         }
     }
 
@@ -314,6 +317,12 @@ impl Verdict {
             detail: Detail::new(detail),
             ..Self::of(VerdictKind::Deny, by)
         }
+    }
+
+    /// The claims a witness must corroborate, in the policy's order.
+    #[must_use]
+    pub fn claims(&self) -> &[Arc<str>] {
+        self.claims.as_deref().unwrap_or_default()
     }
 
     /// What the caller should do; `None` when the call is admitted.
