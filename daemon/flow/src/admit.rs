@@ -22,7 +22,7 @@ pub const RESULT_BYTES_MAX: usize = 8 << 20;
 const NESTED_MAX: u8 = 2;
 
 /// Arguments of one call that are held against its result. LIMIT: of a call with more, the result earns no trust.
-const ECHO_VALUES_MAX: usize = 64;
+pub(crate) const ECHO_VALUES_MAX: usize = 64;
 
 /// Shortest word that is looked at as base64, in bytes.
 const BASE64_BYTES_MIN: usize = 16;

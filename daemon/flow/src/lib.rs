@@ -33,6 +33,7 @@ mod date;
 mod forms;
 mod image;
 mod ledger;
+mod outside;
 mod rules;
 #[cfg(test)]
 mod tests;

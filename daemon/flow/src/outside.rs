@@ -1,0 +1,86 @@
+//! What the keeper of a ledger asks and says beside calls and results.
+
+use std::{fmt::Write as _, sync::LazyLock};
+
+use fak_args::Args;
+
+use crate::{
+    admit::{ECHO_VALUES_MAX, LIMITS},
+    ledger::Ledger,
+    rules::Rules,
+};
+
+/// A call that said too much to hold against its result.
+static ANYTHING: LazyLock<String> = LazyLock::new(|| {
+    let mut args = String::from("{\"fak\":[");
+    for index in 0..=ECHO_VALUES_MAX {
+        let comma = if index == 0 { "" } else { "," };
+        let _ = write!(args, "{comma}\"fak-unasked-{index}\"");
+    }
+    args.push_str("]}");
+    args
+});
+
+impl Ledger {
+    /// Takes a result into the ledger of which nobody knows what the call asked: no field of it is trusted, for it may
+    /// only repeat the call. `row` names the result in the journal.
+    pub fn admit_unasked(&mut self, rules: &Rules, tool: &str, result: &[u8], row: u64) {
+        if let Ok(args) = Args::parse(&ANYTHING, &LIMITS) {
+            self.admit(rules, tool, &args, result, row);
+        }
+    }
+
+    /// Something the session read is not in the ledger and never will be: from now on it counts as full.
+    pub fn close(&mut self) {
+        self.full = true;
+    }
+
+    /// Whether the session is held to a list of tools.
+    #[must_use]
+    pub fn is_scoped(&self) -> bool {
+        self.scope.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fak_args::Args;
+
+    use crate::{Answer, Control, Ledger, Rules, Sink, Source, Trust};
+
+    fn rules() -> Rules {
+        let sink = Sink::new("send").control(Control::new("to"));
+        let source = Source::new("contacts", Trust::Trusted);
+        let rules = Rules::builder().source(source).sink(sink).build();
+        rules.expect("sound")
+    }
+
+    fn asks(ledger: &Ledger, to: &str) -> Answer {
+        let args = format!("{{\"to\":\"{to}\"}}");
+        let args = Args::parse(&args, &super::LIMITS).expect("sound");
+        ledger.check(&rules(), "send", &args).answer
+    }
+
+    #[test]
+    fn a_result_nobody_knows_the_call_of_earns_no_trust() {
+        let result = br#"[{"mail":"ann@a.example"}]"#;
+        let mut known = Ledger::default();
+        let args = Args::parse("{}", &super::LIMITS).expect("sound");
+        known.admit(&rules(), "contacts", &args, result, 1);
+        assert_eq!(asks(&known, "ann@a.example"), Answer::Allow);
+        let mut unasked = Ledger::default();
+        unasked.admit_unasked(&rules(), "contacts", result, 1);
+        assert_eq!(asks(&unasked, "ann@a.example"), Answer::Deny);
+    }
+
+    #[test]
+    fn a_closed_ledger_trusts_nothing_more_but_the_user() {
+        let mut ledger = Ledger::default();
+        ledger.user_said("write to bob@b.example");
+        ledger.close();
+        let args = Args::parse("{}", &super::LIMITS).expect("sound");
+        ledger.admit(&rules(), "contacts", &args, br#"["ann@a.example"]"#, 1);
+        assert_eq!(asks(&ledger, "ann@a.example"), Answer::Deny);
+        assert_eq!(asks(&ledger, "bob@b.example"), Answer::Allow);
+    }
+}
