@@ -51,7 +51,7 @@ pub use tonic::transport::Error as TransportError;
 
 pub use port::{
     About, Change, Changed, Evidence, Health, Keep, Kept, KeptAbout, KeptKind, Manifest, Means,
-    Notary, Office, Prepared, ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
+    Notary, Office, Prepared, ProfileInfo, Refusal, Remember, Row, Signed, Unwritten, Verified,
 };
 
 /// Longest header block of a request. LIMIT: gRPC needs a few hundred bytes.

@@ -242,6 +242,37 @@ pub trait Keep: Send + Sync + 'static {
     fn forget(&self, seal: &str) -> Result<(), String>;
 }
 
+/// What must outlive the process and may not be read by others: logs of records, by name, sealed. Its calls may block
+/// on the disk.
+pub trait Remember: Send + Sync + 'static {
+    /// Adds a record to a log; durable when it returns.
+    ///
+    /// # Errors
+    /// A sentence with the remedy. Then the record is not in the log, and what depends on it must be refused.
+    fn remember(&self, log: &str, record: &[u8]) -> Result<(), String>;
+
+    /// The records of a log, the oldest first; none for a log nobody wrote.
+    ///
+    /// # Errors
+    /// A sentence, when the log cannot be read or is not what was written.
+    fn recall(&self, log: &str) -> Result<Vec<Vec<u8>>, String>;
+
+    /// Puts one record in place of all of a log's, or leaves the log as it was.
+    ///
+    /// # Errors
+    /// A sentence with the remedy.
+    fn condense(&self, log: &str, record: &[u8]) -> Result<(), String>;
+
+    /// Removes a log.
+    ///
+    /// # Errors
+    /// A sentence, when it cannot be removed.
+    fn drop_log(&self, log: &str) -> Result<(), String>;
+
+    /// Every log's name, and when it was last written.
+    fn logs(&self) -> Vec<(String, Timestamp)>;
+}
+
 /// What a desk judges by and with, beside the policy.
 pub struct Means {
     /// What a judge may look at.

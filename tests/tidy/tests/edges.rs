@@ -39,6 +39,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
             "fak-kernel",
             "fak-chain",
             "fak-screen",
+            "fak-flow",
             "fak-sys",
             "fak-proto",
             "fak-telemetry",
