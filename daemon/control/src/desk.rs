@@ -237,11 +237,14 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     ) -> v1::AdjudicateResponse {
         let Settled {
             question,
-            decision: Decision { verdict, draft },
+            decision: Decision { verdict, draft, approval },
         } = self.settle(who, question);
         let generation = draft.generation;
         match self.evidence.append(draft.clone()).await {
-            Ok(seq) => self.response(question, &verdict, seq, generation),
+            Ok(seq) => {
+                let answer = self.response(question, &verdict, seq, generation);
+                with_approval(answer, approval.as_deref())
+            }
             Err(unwritten) => self.unwitnessed(question, &draft, &unwritten),
         }
     }
@@ -267,7 +270,8 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             answers.push(match &written {
                 Ok(seqs) => {
                     let seq = seqs.get(index).copied().unwrap_or(0);
-                    self.response(question, &decision.verdict, seq, generation)
+                    let answer = self.response(question, &decision.verdict, seq, generation);
+                    with_approval(answer, decision.approval.as_deref())
                 }
                 Err(unwritten) => self.unwitnessed(question, &decision.draft, unwritten),
             });
@@ -381,6 +385,17 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             generation: draft.generation,
             ..v1::AdjudicateResponse::default()
         }
+    }
+}
+
+/// The answer with the id of the approval it is about.
+fn with_approval(
+    answer: v1::AdjudicateResponse,
+    approval: Option<&str>,
+) -> v1::AdjudicateResponse {
+    v1::AdjudicateResponse {
+        approval_id: approval.unwrap_or_default().to_owned(),
+        ..answer
     }
 }
 

@@ -6,6 +6,8 @@ use fak_chain::digest_bytes;
 use fak_policy::{Policy, PolicySet, World, manifest::RateLimit};
 use fak_types::{Digest, Posture, Principal, SourceClass, ToolCall, Verdict};
 
+use crate::terms::{APPROVAL_MS, Terms};
+
 /// One policy generation: every profile, compiled and digested. It never changes; a new policy is a new snapshot.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -28,6 +30,8 @@ pub struct Profile {
     pub posture: Posture,
     /// The profile's quotas, as its manifest states them.
     pub rate_limits: Vec<RateLimit>,
+    /// What a session may spend, what a turn costs, how long an approval is waited for.
+    pub terms: Terms,
     /// The policy itself.
     pub policy: Arc<Policy>,
 }
@@ -48,6 +52,12 @@ pub struct Judgement {
     pub posture: Posture,
     /// SHA-256 of the raw argument bytes.
     pub args_digest: Digest,
+    /// What the session's information flow says of the call: the rung `flow`; `None` where nothing is known.
+    pub flow: Option<Verdict>,
+    /// 128 random bits, the id of an approval should the call need one; 0: it is told to wait, and nobody can approve.
+    pub nonce: u128,
+    /// How long an approval may be waited for, in milliseconds.
+    pub approval_ms: u64,
 }
 
 impl Snapshot {
@@ -69,6 +79,7 @@ impl Snapshot {
                 digest: digest_bytes(policy.digest_text().as_bytes()),
                 posture: policy.posture(),
                 rate_limits: policy.rate_limits().to_vec(),
+                terms: Terms::default(),
                 policy: Arc::clone(policy),
             });
         }
@@ -148,6 +159,9 @@ impl Snapshot {
             generation: self.generation,
             posture: profile.map_or(Posture::FailClosed, |profile| profile.posture),
             args_digest: digest_bytes(call.args.as_bytes()),
+            flow: None,
+            nonce: 0,
+            approval_ms: profile.map_or(APPROVAL_MS, |profile| profile.terms.approval_ms),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The machine: one value, changed by verdicts.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use fak_chain::{Draft, Record, RecordKind};
 use fak_types::{
@@ -79,6 +79,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Its record. `call` and `took_us` are the caller's to fill in.
     pub draft: Draft,
+    /// The id of the approval this call waits for, or of the one that let it through.
+    pub approval: Option<Arc<str>>,
 }
 
 /// Sessions and quotas.
@@ -183,7 +185,11 @@ impl Kernel {
         let verdict = self.decide(&rungs, &question, &mut keys);
         let draft = record::verdict_row(now, who, call, &verdict, &judgement);
         self.apply_verdict(&draft, &mut keys);
-        Decision { verdict, draft }
+        Decision {
+            verdict,
+            draft,
+            approval: None,
+        }
     }
 
     /// Every rung's name and opinion on a call, in order, as [`Kernel::settle`] would fold them now. Changes nothing.

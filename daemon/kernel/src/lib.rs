@@ -44,6 +44,7 @@ mod recency;
 mod record;
 mod session;
 mod tally;
+mod terms;
 mod time;
 
 pub use admit::{CLEARANCES_MAX, ResultFacts, clear_row, forget_row, result_row};
@@ -67,4 +68,5 @@ pub use session::{EXPIRED_PER_CALL_MAX, RunState, Session, Viewer};
 pub use tally::{
     Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, Results, TALLY_RULES_MAX, Tally,
 };
+pub use terms::{APPROVAL_MS, Budget, Pace, Price, Terms};
 pub use time::{Timestamp, mint_trace};

@@ -127,7 +127,7 @@ fn every_kind_of_refusal_is_admitted_and_says_what_it_was() {
         ("Read", "{}", Reason::RateLimited),
     ];
     for (tool, args, would_deny) in refused {
-        let Decision { verdict, draft } = m.ask(at(2), tool, args);
+        let Decision { verdict, draft, .. } = m.ask(at(2), tool, args);
         assert_eq!(
             (
                 verdict.kind,

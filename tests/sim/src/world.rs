@@ -234,7 +234,7 @@ impl World {
         let InFlight::Settled(ask, decision) = self.in_flight.remove(at) else {
             return;
         };
-        let Decision { verdict, draft } = *decision;
+        let Decision { verdict, draft, .. } = *decision;
         if !self.disk.append(std::slice::from_ref(&draft)) {
             // No row, no verdict: the caller hears that fakd cannot answer.
             self.kernel.retract(&draft);
