@@ -113,7 +113,9 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         } else {
             Trust::Local
         };
+        let turn = self.turn(who, &answer.trace, answer.bytes.len()).await;
         let admission = self.screen_bytes(&answer.tool, &answer.bytes, trust);
+        drop(turn);
         let ruling = self.rule(&caller.peer.name, &answer, source, &admission);
         let facts = ResultFacts {
             tool: &answer.tool,
@@ -322,7 +324,9 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             SourceClass::Tainted => Trust::Untrusted,
             SourceClass::TrustedLocal | SourceClass::Pure => Trust::Local,
         };
+        let turn = self.turn(who, &about.trace, kept.bytes.len()).await;
         let (verdict, bytes, admission) = self.release(&request.seal, &kept, about, trust);
+        drop(turn);
         let admits = verdict.kind.admits();
         let facts = ResultFacts {
             tool: &about.tool,

@@ -26,12 +26,16 @@ use crate::{
     memo::Memo,
     port::{Change, Changed, Evidence, Means, Office, Prepared, Unwritten},
     question::Question,
+    queue::{FairQueue, Turn},
     status::Checked,
     wire,
 };
 
 /// Arguments from this size on are judged where they do not hold up other peers' answers.
 const LARGE_ARGS_BYTES: usize = 64 << 10;
+
+/// Pieces of long work done at a time. LIMIT: others wait their turn; what is short never does.
+const LONG_TURNS_MAX: usize = 2;
 
 /// Reported in `by` when the journal cannot be written.
 pub const BY_JOURNAL: &str = "journal";
@@ -53,6 +57,7 @@ pub struct Desk<E, O> {
     kernel: Mutex<Kernel>,
     pub(crate) checked: Mutex<Option<Checked>>,
     draining: watch::Sender<bool>,
+    queue: FairQueue,
     pub(crate) glass: Glass,
     /// Held while a change is made.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -96,6 +101,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             kernel: Mutex::new(kernel),
             checked: Mutex::default(),
             draining: watch::Sender::new(false),
+            queue: FairQueue::new(LONG_TURNS_MAX),
             changing: tokio::sync::Mutex::default(),
             judged: AtomicU64::new(0),
             started: Instant::now(),
@@ -235,10 +241,17 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         who: &Principal,
         question: Question,
     ) -> v1::AdjudicateResponse {
+        let turn = self.turn(who, &question.trace, question.args.len()).await;
         let Settled {
             question,
-            decision: Decision { verdict, draft, approval },
+            decision:
+                Decision {
+                    verdict,
+                    draft,
+                    approval,
+                },
         } = self.settle(who, question);
+        drop(turn);
         let generation = draft.generation;
         match self.evidence.append(draft.clone()).await {
             Ok(seq) => {
@@ -255,10 +268,14 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         who: &Principal,
         questions: Vec<Question>,
     ) -> Vec<v1::AdjudicateResponse> {
+        let bytes = questions.iter().map(|question| question.args.len()).sum();
+        let trace = questions.first().map_or("", |question| &question.trace);
+        let turn = self.turn(who, trace, bytes).await;
         let settled: Vec<Settled> = questions
             .into_iter()
             .map(|question| self.settle(who, question))
             .collect();
+        drop(turn);
         let drafts = settled
             .iter()
             .map(|settled| settled.decision.draft.clone())
@@ -293,6 +310,15 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             policy_digest: judgement.policy.to_string(),
             generation: judgement.generation,
         }
+    }
+
+    /// Waits for a turn at long work; what is short goes ahead at once.
+    pub(crate) async fn turn(&self, who: &Principal, _trace: &str, bytes: usize) -> Option<Turn> {
+        if bytes < LARGE_ARGS_BYTES {
+            return None;
+        }
+        let name: Arc<str> = who.name().into();
+        Some(self.queue.turn(&name, 0).await)
     }
 
     fn settle(&self, who: &Principal, question: Question) -> Settled {
@@ -389,10 +415,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
 }
 
 /// The answer with the id of the approval it is about.
-fn with_approval(
-    answer: v1::AdjudicateResponse,
-    approval: Option<&str>,
-) -> v1::AdjudicateResponse {
+fn with_approval(answer: v1::AdjudicateResponse, approval: Option<&str>) -> v1::AdjudicateResponse {
     v1::AdjudicateResponse {
         approval_id: approval.unwrap_or_default().to_owned(),
         ..answer

@@ -28,6 +28,7 @@ mod memo;
 mod notary;
 mod port;
 mod question;
+mod queue;
 mod rpc;
 mod service;
 mod shown;
