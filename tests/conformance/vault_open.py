@@ -2,7 +2,7 @@
 """Opens a sealed file of the vault by docs/vault.md alone: no code of fakd's, nothing but the standard library.
 
 Usage: vault_open.py KEYFILE FILE
-Prints one line of JSON: the id, the metadata and the content's digest. Exits 1 with a sentence when anything is not
+Prints one line of JSON: the id, the metadata and the content's digest; of a log its name and the digests of its records. Exits 1 with a sentence when anything is not
 as the page says. It is slow and meant for checking, not for use.
 """
 
@@ -92,10 +92,43 @@ def metadata(plain):
     return digest, length, holds
 
 
+def open_log(key, path, data):
+    magic, version, suite, key_id, name, generation, nonce = struct.unpack_from("<8sHH8s32s16s24s", data)
+    if (magic, version, suite) != (b"fakv-log", 1, 1) or len(data) < 384:
+        sys.exit("no log of version 1, suite 1")
+    if key_id != derive(key, b"key id")[:8]:
+        sys.exit("sealed with another key")
+    if path.name != name.hex() + ".log":
+        sys.exit("the file has another name than its head")
+    sealing, checking = derive(key, b"log seal"), derive(key, b"log check")
+    plain = open_box(sealing, nonce, data[:92], data[92:384])
+    (size,) = struct.unpack_from("<H", plain)
+    text = plain[2:2 + size]
+    at, records = 384, []
+    while at < len(data):
+        box_len, index, durable, nonce, check = struct.unpack_from("<IQQ24s16s", data, at)
+        head = data[at:at + 60]
+        right = hmac.new(checking, name + generation + head[:44], hashlib.sha256).digest()[:16]
+        if check != right or index != len(records) or durable > index or (60 + box_len) % 64:
+            sys.exit(f"frame {len(records)} is not authentic, or not in its place")
+        box = data[at + 60:at + 60 + box_len]
+        plain = open_box(sealing, nonce, name + generation + head, box)
+        (size,) = struct.unpack_from("<I", plain)
+        if any(plain[4 + size:]):
+            sys.exit("the filling is not zeros")
+        records.append(hashlib.sha256(plain[4:4 + size]).hexdigest())
+        at += 60 + box_len
+    by_key = hmac.new(derive(key, b"log name"), text, hashlib.sha256).digest() == name
+    print(json.dumps({"id": name.hex(), "log": text.decode(), "named_by_this_key": by_key, "records": records},
+                     sort_keys=True))
+
+
 def main():
     key = b64decode(pathlib.Path(sys.argv[1]).read_text())
     path = pathlib.Path(sys.argv[2])
     data = path.read_bytes()
+    if data[:8] == b"fakv-log":
+        return open_log(key, path, data)
     magic, version, suite, meta_len, body_len, key_id, name, meta_nonce, body_nonce = struct.unpack_from(
         "<8sHHIQ8s32s24s24s", data)
     if (magic, version, suite) != (b"fakvault", 1, 1) or len(data) != 112 + meta_len + body_len:

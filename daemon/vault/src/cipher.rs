@@ -9,6 +9,7 @@ use crate::{
     error::Damage,
     format::{HEADER_BYTES, Header, Nonce, TAG_BYTES},
     key::{KeyId, VaultKey, keyed_hash},
+    log::LogKeys,
     meta::{self, SealId, Sealed},
 };
 
@@ -17,6 +18,7 @@ pub(crate) struct Sealer {
     id: KeyId,
     cipher: XChaCha20Poly1305,
     names: Zeroizing<[u8; 32]>,
+    logs: LogKeys,
 }
 
 /// A file in two parts: header and metadata, then content.
@@ -56,11 +58,17 @@ impl Sealer {
             id: key.id(),
             cipher: XChaCha20Poly1305::new((&*key.for_sealing()).into()),
             names: key.for_names(),
+            logs: LogKeys::new(key),
         }
     }
 
     pub(crate) const fn id(&self) -> KeyId {
         self.id
+    }
+
+    /// What seals logs.
+    pub(crate) const fn logs(&self) -> &LogKeys {
+        &self.logs
     }
 
     /// The name a content gets that was not here before.

@@ -1,10 +1,11 @@
-//! The directory: one file for each blob, each changed by rename alone.
+//! The directory: one file for each blob, changed by rename alone, and one for each log, which also grows.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
 };
 
 const SEALED: &str = "seal";
+const LOG: &str = "log";
 const HALF_WRITTEN: &str = "tmp";
 
 /// The directory of a vault, locked for this process.
@@ -29,6 +31,7 @@ pub(crate) struct Disk {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) sealed: Vec<SealId>,
+    pub(crate) logs: Vec<SealId>,
     /// Half-written files, which are gone now.
     pub(crate) removed: usize,
     /// Names that are none of ours; they are left alone.
@@ -46,6 +49,17 @@ pub(crate) enum NotRead {
     Gone,
     Damaged(Damage),
     Storage(Trouble),
+}
+
+/// What is added to a log.
+pub(crate) struct Append<'a> {
+    /// The length of the log before.
+    pub(crate) at: u64,
+    pub(crate) frame: &'a [u8],
+    /// What stands behind `at` goes first, and what stands before it is made to last.
+    pub(crate) cut_first: bool,
+    /// It is on disk when the call returns.
+    pub(crate) sync: bool,
 }
 
 /// What a write that failed has left behind.
@@ -73,7 +87,11 @@ impl Disk {
         self.dir.join(format!("{id}.{SEALED}"))
     }
 
-    /// Lists the blobs and removes what was half written when the last process ended.
+    pub(crate) fn log_path(&self, id: SealId) -> PathBuf {
+        self.dir.join(format!("{id}.{LOG}"))
+    }
+
+    /// Lists blobs and logs and removes what was half written when the last process ended.
     pub(crate) fn scan(&self) -> Result<Found, Trouble> {
         let mut found = Found::default();
         let unlisted = |error| Trouble::new(&self.dir, "listed", error);
@@ -86,6 +104,8 @@ impl Disk {
             };
             if let Some(id) = id(SEALED) {
                 found.sealed.push(id);
+            } else if let Some(id) = id(LOG) {
+                found.logs.push(id);
             } else if id(HALF_WRITTEN).is_some() {
                 let path = self.dir.join(name);
                 fs::remove_file(&path).map_err(|error| Trouble::new(&path, "removed", error))?;
@@ -95,12 +115,21 @@ impl Disk {
             }
         }
         found.sealed.sort_unstable();
+        found.logs.sort_unstable();
         Ok(found)
     }
 
     /// Puts a file in the place of the one before, if any. When this returns well it outlasts a power cut.
     pub(crate) fn write(&self, id: SealId, parts: &Parts) -> Result<(), NotWritten> {
-        let path = self.path(id);
+        self.write_parts(&self.path(id), &[&parts.head, &parts.body])
+    }
+
+    /// The same for a log.
+    pub(crate) fn write_log(&self, id: SealId, bytes: &[u8]) -> Result<(), NotWritten> {
+        self.write_parts(&self.log_path(id), &[bytes])
+    }
+
+    fn write_parts(&self, path: &Path, parts: &[&[u8]]) -> Result<(), NotWritten> {
         let aside = path.with_extension(HALF_WRITTEN);
         let written = remove_if_there(&aside)
             .and_then(|()| {
@@ -111,16 +140,15 @@ impl Disk {
                     .open(&aside)
             })
             .and_then(|mut file| {
-                file.write_all(&parts.head)?;
-                file.write_all(&parts.body)?;
+                parts.iter().try_for_each(|part| file.write_all(part))?;
                 file.sync_all()
             })
-            .and_then(|()| fs::rename(&aside, &path));
+            .and_then(|()| fs::rename(&aside, path));
         if let Err(error) = written {
             // What cannot be removed now is removed when the vault is opened again.
             let _ = fs::remove_file(&aside);
             return Err(NotWritten {
-                trouble: Trouble::new(&path, "written", error),
+                trouble: Trouble::new(path, "written", error),
                 is_there: false,
             });
         }
@@ -128,6 +156,67 @@ impl Disk {
             trouble,
             is_there: true,
         })
+    }
+
+    /// Writes a frame at the end of a log. The file is opened for each call, so that no number of logs uses up the
+    /// descriptors.
+    pub(crate) fn append_log(&self, id: SealId, append: &Append<'_>) -> Result<(), Trouble> {
+        let path = self.log_path(id);
+        let written = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&path)
+            .and_then(|file| {
+                if append.cut_first {
+                    file.set_len(append.at)?;
+                    file.sync_data()?;
+                } else if file.metadata()?.len() != append.at {
+                    return Err(io::Error::other(
+                        "it has another length than it was left with",
+                    ));
+                }
+                let written = file.write_all_at(append.frame, append.at).and_then(|()| {
+                    if append.sync {
+                        file.sync_data()
+                    } else {
+                        Ok(())
+                    }
+                });
+                if written.is_err() {
+                    // What cannot be cut now is recognised as torn, or as a record nobody was told of.
+                    let _ = file.set_len(append.at);
+                }
+                written
+            });
+        written.map_err(|error| Trouble::new(&path, "written", error))
+    }
+
+    /// Reads the first `most` bytes of a log.
+    pub(crate) fn read_log(&self, id: SealId, most: u64) -> Result<Vec<u8>, NotRead> {
+        let path = self.log_path(id);
+        let (file, len) = open_regular(&path)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(len.min(most)).unwrap_or_default());
+        file.take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| NotRead::Storage(Trouble::new(&path, "read", error)))?;
+        Ok(bytes)
+    }
+
+    /// What the system knows of a log's file, if it is there.
+    pub(crate) fn stat_log(&self, id: SealId) -> Option<fs::Metadata> {
+        fs::symlink_metadata(self.log_path(id)).ok()
+    }
+
+    /// Says when a log has changed last. That it did not work loses no record, so it is not told.
+    pub(crate) fn set_log_time(&self, id: SealId, changed: SystemTime) {
+        let file = OpenOptions::new().write(true).open(self.log_path(id));
+        let _ = file.and_then(|file| file.set_modified(changed));
+    }
+
+    /// Removes a log; one that is gone already is no error. [`Disk::sync`] makes it last.
+    pub(crate) fn remove_log(&self, id: SealId) -> Result<(), Trouble> {
+        let path = self.log_path(id);
+        remove_if_there(&path).map_err(|error| Trouble::new(&path, "removed", error))
     }
 
     /// Removes a file; one that is gone already is no error. [`Disk::sync`] makes it last.
@@ -151,23 +240,7 @@ impl Disk {
     pub(crate) fn read(&self, id: SealId, with_body: bool) -> Result<Raw, NotRead> {
         let path = self.path(id);
         let storage = |error| NotRead::Storage(Trouble::new(&path, "read", error));
-        let opened = OpenOptions::new()
-            .read(true)
-            // A link or a pipe under a blob's name was not put there by fakd.
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&path);
-        let irregular = NotRead::Damaged(Damage::Irregular);
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NotRead::Gone),
-            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(irregular),
-            Err(error) => return Err(storage(error)),
-        };
-        let found = file.metadata().map_err(storage)?;
-        if !found.is_file() {
-            return Err(irregular);
-        }
-        let file_len = found.len();
+        let (mut file, file_len) = open_regular(&path)?;
         let damaged = NotRead::Damaged;
         let mut head = vec![0; HEADER_BYTES];
         read_exactly(&mut file, &mut head)
@@ -194,6 +267,29 @@ impl Disk {
             header,
             parts: Parts { head, body },
         })
+    }
+}
+
+/// Opens a file for reading, and says how long it is. A link or a pipe under one of our names was not put there
+/// by fakd.
+fn open_regular(path: &Path) -> Result<(File, u64), NotRead> {
+    let storage = |error| NotRead::Storage(Trouble::new(path, "read", error));
+    let irregular = NotRead::Damaged(Damage::Irregular);
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NotRead::Gone),
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(irregular),
+        Err(error) => return Err(storage(error)),
+    };
+    let found = file.metadata().map_err(storage)?;
+    if found.is_file() {
+        Ok((file, found.len()))
+    } else {
+        Err(irregular)
     }
 }
 

@@ -83,6 +83,15 @@ pub enum Damage {
     /// The content has another digest than the one sealed with it.
     #[error("its content has another digest than the one that was sealed")]
     Digest,
+    /// The head of a log is not what was written.
+    #[error("the head of the log is not what was written: it was changed")]
+    LogHead,
+    /// A record of a log, counted from 0, is not what was written, or records before it are gone.
+    #[error("record {0} of the log is not what was written: it was changed, moved or taken out")]
+    LogRecord(u64),
+    /// Two files hold a log of one name; the vault had two keys and was opened with one of them at a time.
+    #[error("another file holds the log of this name: remove one of the two")]
+    LogTwice,
 }
 
 /// Why a vault cannot be opened.
@@ -210,6 +219,62 @@ pub enum ReadError {
         damage: Damage,
     },
     /// The disk.
+    #[error("{0}")]
+    Storage(#[from] Trouble),
+    /// The system has no randomness.
+    #[error("no randomness to seal with: {0}")]
+    Random(String),
+}
+
+/// Why a log cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// No name, or too long a one.
+    #[error("the name of a log has {len} bytes; 1 to {max} are allowed")]
+    Name {
+        /// Its length.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A record too long.
+    #[error("a record of {len} bytes is too long for a log; at most {max} fit")]
+    Record {
+        /// Its length.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The log would be too long; nothing was written.
+    #[error(
+        "the log has {bytes} bytes and may have {max}: write it anew without what is not needed"
+    )]
+    TooLong {
+        /// What it has.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// All logs together would be too many or too long; nothing was written.
+    #[error(
+        "the vault's logs are full: {bytes} of {bytes_max} bytes and {count} of {count_max} logs are \
+         taken; remove some, or raise the limit"
+    )]
+    Full {
+        /// Bytes taken.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+        /// How many logs there are.
+        count: usize,
+        /// The limit.
+        count_max: usize,
+    },
+    /// The file cannot be read, or is not what was written.
+    #[error("{0}")]
+    Read(#[from] ReadError),
+    /// The disk. What was acknowledged before is there still; the record that failed may be too.
     #[error("{0}")]
     Storage(#[from] Trouble),
     /// The system has no randomness.

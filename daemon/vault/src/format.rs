@@ -103,7 +103,7 @@ impl Header {
     }
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Damage> {
+pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Damage> {
     let (head, tail) = rest.split_first_chunk().ok_or(Damage::Length)?;
     *rest = tail;
     Ok(*head)

@@ -7,6 +7,7 @@ use fak_types::Digest;
 use crate::{
     error::SealError,
     key::KeyId,
+    log::LogLimits,
     meta::{HOLDS_MAX, Kind, SealId, Sealed},
 };
 
@@ -38,6 +39,8 @@ pub struct Limits {
     pub blob_bytes_max: u64,
     /// Percent of both that one principal may take.
     pub share_percent_max: u8,
+    /// What logs may take, besides.
+    pub logs: LogLimits,
 }
 
 impl Default for Limits {
@@ -47,6 +50,7 @@ impl Default for Limits {
             count_max: COUNT_MAX,
             blob_bytes_max: BLOB_BYTES_MAX,
             share_percent_max: SHARE_PERCENT_MAX,
+            logs: LogLimits::default(),
         }
     }
 }

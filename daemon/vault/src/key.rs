@@ -11,6 +11,11 @@ use zeroize::{Zeroize as _, Zeroizing};
 const FOR_SEALING: &[u8] = b"fak-vault/1 seal\x01";
 const FOR_NAMES: &[u8] = b"fak-vault/1 name\x01";
 const FOR_ID: &[u8] = b"fak-vault/1 key id\x01";
+const FOR_LOGS: [&[u8]; 3] = [
+    b"fak-vault/1 log seal\x01",
+    b"fak-vault/1 log check\x01",
+    b"fak-vault/1 log name\x01",
+];
 
 /// Why a text is no key. It holds no part of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +92,11 @@ impl VaultKey {
         self.derive(FOR_NAMES)
     }
 
+    /// What seals the records of logs, what checks their frames, what names their files.
+    pub(crate) fn for_logs(&self) -> [Zeroizing<[u8; 32]>; 3] {
+        FOR_LOGS.map(|info| self.derive(info))
+    }
+
     /// HKDF-Expand (RFC 5869) with this key as the pseudorandom key, 32 bytes long.
     fn derive(&self, info: &[u8]) -> Zeroizing<[u8; 32]> {
         keyed_hash(&self.0, info)
@@ -114,7 +124,7 @@ pub(crate) fn keyed_hash(key: &[u8; 32], message: &[u8]) -> Zeroizing<[u8; 32]> 
 }
 
 /// Names a key without saying anything of it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 8]);
 
 impl fmt::Display for KeyId {

@@ -14,6 +14,7 @@ use crate::{
     error::{OpenError, ReadError, SealError, Trouble},
     index::{Index, Known, LIST_MAX, Limits},
     key::{KeyId, Keys, VaultKey},
+    log::Logs,
     meta::{Kind, Meta, SealId, Sealed},
 };
 
@@ -22,8 +23,9 @@ const LOOKS_MAX: usize = 4;
 
 /// An open vault. Share it by reference: reads go on beside each other and beside one write.
 pub struct Vault {
-    disk: Disk,
-    limits: Limits,
+    pub(crate) disk: Disk,
+    pub(crate) limits: Limits,
+    pub(crate) logs: Logs,
     /// Held while files change, so that directory and index change together.
     writing: Mutex<()>,
     index: RwLock<Index>,
@@ -31,17 +33,20 @@ pub struct Vault {
 }
 
 /// The keys in use.
-struct Ring {
+pub(crate) struct Ring {
     current: Arc<Sealer>,
     old: Vec<Arc<Sealer>>,
 }
 
 impl Ring {
-    fn find(&self, key: KeyId) -> Option<&Sealer> {
+    pub(crate) const fn current(&self) -> &Arc<Sealer> {
+        &self.current
+    }
+
+    pub(crate) fn find(&self, key: KeyId) -> Option<&Arc<Sealer>> {
         std::iter::once(&self.current)
             .chain(&self.old)
             .find(|sealer| sealer.id() == key)
-            .map(|sealer| &**sealer)
     }
 }
 
@@ -54,14 +59,16 @@ pub struct Opened {
     pub removed: usize,
     /// Names in the directory that are none of ours; they were left alone.
     pub foreign: usize,
-    /// Blobs that cannot be read, and why; they were left alone.
+    /// Logs whose names could be read.
+    pub logs: usize,
+    /// Blobs and logs that cannot be read, and why; they were left alone.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A blob that cannot be read.
+/// A blob or log that cannot be read.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// Its name.
+    /// The name of its file.
     pub id: SealId,
     /// Why.
     pub problem: ReadError,
@@ -78,8 +85,12 @@ pub struct Status {
     pub unreadable: usize,
     /// Blobs that are still sealed with an old key.
     pub under_old_keys: usize,
-    /// Bytes of all files.
+    /// Bytes of all blobs' files.
     pub bytes: u64,
+    /// Logs, those that cannot be read among them.
+    pub logs: usize,
+    /// Bytes of all logs.
+    pub log_bytes: u64,
 }
 
 /// Which blobs to list. The default lists all.
@@ -116,9 +127,9 @@ pub enum Released {
 /// What a change of keys did.
 #[derive(Debug, Default)]
 pub struct Rotated {
-    /// Blobs that were sealed with the new key.
+    /// Blobs and logs that were sealed with the new key.
     pub resealed: usize,
-    /// Blobs that could not be. While there are any the old key is needed: rotate again when the cause
+    /// Blobs and logs that could not be. While there are any the old key is needed: rotate again when the cause
     /// is gone.
     pub left: Vec<Unreadable>,
 }
@@ -142,6 +153,7 @@ impl Vault {
         let vault = Self {
             disk,
             limits,
+            logs: Logs::default(),
             writing: Mutex::default(),
             index: RwLock::default(),
             ring: RwLock::new(Arc::new(Ring {
@@ -172,6 +184,9 @@ impl Vault {
                 }
             }
         }
+        let unreadable = vault.learn_logs(&found.logs);
+        opened.logs = found.logs.len() - unreadable.len();
+        opened.unreadable.extend(unreadable);
         Ok((vault, opened))
     }
 
@@ -270,8 +285,11 @@ impl Vault {
     #[must_use]
     pub fn status(&self) -> Status {
         let current = self.ring().current.id();
+        let (logs, log_bytes) = self.logs.taken();
         let index = self.index();
         let mut status = Status {
+            logs,
+            log_bytes,
             unreadable: index.unreadable(),
             bytes: index.bytes(),
             ..Status::default()
@@ -319,7 +337,7 @@ impl Vault {
         }
     }
 
-    /// Seals everything anew with `to`, one blob after the other, while the vault goes on.
+    /// Seals everything anew with `to`, one blob or log after the other, while the vault goes on.
     ///
     /// New blobs are sealed with `to` at once; the key before is accepted until nothing needs it. After
     /// an interruption open the vault with `Keys::from(to).and_old(before)` and rotate to the same key
@@ -349,6 +367,9 @@ impl Vault {
                 Err(problem) => rotated.left.push(Unreadable { id, problem }),
             }
         }
+        let (resealed, left) = self.rotate_logs();
+        rotated.resealed += resealed;
+        rotated.left.extend(left);
         self.drop_old();
         rotated
     }
@@ -369,12 +390,14 @@ impl Vault {
         id
     }
 
-    /// Drops the keys that no blob needs.
+    /// Drops the keys that no blob and no log needs.
     fn drop_old(&self) {
         let _writing = self.writing();
         let before = self.ring();
-        let is_needed =
-            |old: &&Arc<Sealer>| self.index().known().any(|known| known.key == old.id());
+        let logs = self.keys_of_logs();
+        let is_needed = |old: &&Arc<Sealer>| {
+            logs.contains(&old.id()) || self.index().known().any(|known| known.key == old.id())
+        };
         let ring = Ring {
             current: Arc::clone(&before.current),
             old: before.old.iter().filter(is_needed).cloned().collect(),
@@ -438,7 +461,7 @@ impl Vault {
             NotRead::Storage(trouble) => trouble.into(),
         })?;
         match ring.find(raw.header.key) {
-            Some(sealer) => Ok((raw, sealer)),
+            Some(sealer) => Ok((raw, &**sealer)),
             None => Err(ReadError::WrongKey {
                 id,
                 sealed_with: raw.header.key,
@@ -484,7 +507,7 @@ impl Vault {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ring(&self) -> Arc<Ring> {
+    pub(crate) fn ring(&self) -> Arc<Ring> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 

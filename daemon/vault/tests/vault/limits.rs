@@ -1,7 +1,7 @@
 //! What is bounded, what is displaced, and what is refused.
 
 use crate::support::{meta, names, noise, open_with, quarantined, tempdir};
-use fak_vault::{Filter, Kind, Limits, Meta, ReadError, SealError, SealId, Vault};
+use fak_vault::{Filter, Kind, Limits, LogLimits, Meta, ReadError, SealError, SealId, Vault};
 
 /// Room for four blobs of 1000 bytes, each with 384 bytes of header, metadata and tags more.
 const FOUR: Limits = Limits {
@@ -9,6 +9,14 @@ const FOUR: Limits = Limits {
     count_max: 100,
     blob_bytes_max: 3000,
     share_percent_max: 100,
+    logs: NO_LOGS,
+};
+
+const NO_LOGS: LogLimits = LogLimits {
+    bytes_max: 0,
+    count_max: 0,
+    log_bytes_max: 0,
+    record_bytes_max: 0,
 };
 
 fn there(vault: &Vault, id: SealId) -> bool {

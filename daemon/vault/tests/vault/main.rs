@@ -5,6 +5,7 @@
 mod at_rest;
 mod kill;
 mod limits;
+mod logs;
 mod storage;
 mod store;
 mod support;

@@ -5,10 +5,12 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use fak_types::{Digest, Reason};
-use fak_vault::{Kind, Limits, Meta, Opened, SealId, Vault, VaultKey};
+use fak_vault::{Kind, Limits, Meta, OpenError, Opened, SealId, Vault, VaultKey};
 use tempfile::{Builder, TempDir};
 
 pub(crate) const WHO: &str = "uid:1000";
@@ -55,7 +57,14 @@ impl Key {
 }
 
 pub(crate) fn open(dir: &Path, key: &Key) -> (Vault, Opened) {
-    Vault::open(dir, key.get(), Limits::default()).expect("a vault")
+    for _ in 0..200 {
+        match Vault::open(dir, key.get(), Limits::default()) {
+            // Between fork and exec a child of another test has this test's lock too.
+            Err(OpenError::LockHeld { .. }) => thread::sleep(Duration::from_millis(10)),
+            opened => return opened.expect("a vault"),
+        }
+    }
+    panic!("the lock is held")
 }
 
 pub(crate) fn open_with(dir: &Path, limits: Limits) -> Vault {
