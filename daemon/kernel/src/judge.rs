@@ -1,8 +1,11 @@
 //! The pure half: a policy generation, and what it says about one call.
 
+mod flow;
+
 use std::{collections::HashMap, sync::Arc};
 
 use fak_chain::digest_bytes;
+use fak_flow::Rules;
 use fak_policy::{Policy, PolicySet, World, manifest::RateLimit};
 use fak_types::{Digest, Posture, Principal, SourceClass, ToolCall, Verdict};
 
@@ -30,6 +33,8 @@ pub struct Profile {
     pub posture: Posture,
     /// The profile's quotas, as its manifest states them.
     pub rate_limits: Vec<RateLimit>,
+    /// The profile's rules of information flow; without any for a profile that says nothing about it.
+    pub flow: Arc<Rules>,
     /// What a session may spend, what a turn costs, how long an approval is waited for.
     pub terms: Terms,
     /// The policy itself.
@@ -79,6 +84,7 @@ impl Snapshot {
                 digest: digest_bytes(policy.digest_text().as_bytes()),
                 posture: policy.posture(),
                 rate_limits: policy.rate_limits().to_vec(),
+                flow: flow::rules(policy),
                 terms: Terms::default(),
                 policy: Arc::clone(policy),
             });
@@ -123,6 +129,14 @@ impl Snapshot {
     #[must_use]
     pub fn source(&self, who: &Principal, tool: &str) -> SourceClass {
         self.set.for_principal(who).source(tool)
+    }
+
+    /// The rules of information flow for this principal; `None` when its profile says nothing about it, so that no call
+    /// needs a ledger.
+    #[must_use]
+    pub fn flow(&self, who: &Principal) -> Option<&Arc<Rules>> {
+        let profile = self.profile_of(who)?;
+        profile.policy.flow().map(|_| &profile.flow)
     }
 
     /// Judges a call. Pure but for what `world` looks up: takes no lock and may run on any thread.

@@ -8,10 +8,10 @@ use fak_types::{Posture, Reason, SourceClass, VerdictKind};
 
 use crate::{
     diagnostic::Diagnostic,
-    dump,
+    dump, flow,
     index::{Index, Table, ToolPattern},
     judge::guard::Guard,
-    manifest::{ArgRule, Bind, Manifest, Matcher, RateLimit, ShellArg},
+    manifest::{ArgRule, Bind, Manifest, Matcher, RateLimit, ShellArg, flow::Flow},
     names,
     rules::{
         Check, Pattern, Rule, argv::ArgvCheck, path::PathCheck, place::PlaceCheck,
@@ -64,6 +64,7 @@ pub struct Policy {
     pub(crate) shell: Vec<u32>,
     pub(crate) lint_writes: bool,
     sources: HashMap<String, SourceClass>,
+    flow: Option<Flow>,
 }
 
 impl fmt::Debug for Policy {
@@ -152,6 +153,7 @@ impl Policy {
             ));
             None
         });
+        let flow = flow::resolve(manifest, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -183,6 +185,7 @@ impl Policy {
             shell: parts.shell,
             lint_writes: manifest.lint_writes,
             sources: manifest.sources.iter().cloned().collect(),
+            flow,
         })
     }
 
@@ -215,6 +218,7 @@ impl Policy {
             shell: Vec::new(),
             lint_writes: false,
             sources: HashMap::new(),
+            flow: None,
         }
     }
 
@@ -253,6 +257,16 @@ impl Policy {
     pub fn source(&self, tool: &str) -> SourceClass {
         let listed = self.sources.get(tool).copied();
         listed.unwrap_or(SourceClass::Tainted)
+    }
+
+    /// What the profile says about information flow; `None` when its file does not.
+    ///
+    /// Guarantees: every source says `otherwise` and every field its `trust`, the classes of `sources` are among them,
+    /// every selector parses (those of fields below a result), at most [`crate::FLOW_CLASSES_MAX`] classes are named,
+    /// each endorsed one by a control, and no pattern stands twice in one list.
+    #[must_use]
+    pub const fn flow(&self) -> Option<&Flow> {
+        self.flow.as_ref()
     }
 
     /// The quotas; counting is the kernel's.

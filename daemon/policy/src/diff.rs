@@ -3,6 +3,8 @@
 //! Each change says whether it widens what passes, narrows it, or neither. Where the effect cannot be told
 //! from the texts a change counts as widening, so that a review of the widening changes misses nothing.
 
+mod flow;
+
 use std::fmt;
 
 use fak_types::{Posture, SourceClass, ToolCall, Verdict};
@@ -140,6 +142,7 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Vec<Change> {
         ),
         _ => {}
     }
+    flow::changes(&mut changes, old, new);
     changes.0
 }
 

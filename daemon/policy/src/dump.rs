@@ -16,6 +16,8 @@ use crate::{
     node::is_json_number,
 };
 
+pub(crate) mod flow;
+
 /// Longest line a list is put on, counted from its opening bracket.
 const LINE_CHARS_MAX: usize = 88;
 
@@ -205,6 +207,7 @@ fn manifest_out(manifest: &Manifest) -> Out {
         .texts("safe_sinks", &manifest.safe_sinks)
         .put("sources", table(sources.collect()))
         .flag("lint_writes", manifest.lint_writes)
+        .put("flow", manifest.flow.as_ref().map(flow::out))
         .done()
 }
 

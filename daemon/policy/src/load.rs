@@ -6,6 +6,7 @@
 //! refuses the file whole. There is no merging, no default file and no tolerance for keys of a later
 //! version: a key this build does not know might be a restriction it would not enforce.
 
+mod flow;
 mod read;
 mod root;
 mod rule;
@@ -170,6 +171,8 @@ pub(crate) struct Origin {
     pub(crate) shell: Vec<usize>,
     /// The same of `rate_limit`.
     pub(crate) rate_limit: Vec<usize>,
+    /// The same of `flow.endorse`.
+    pub(crate) endorse: Vec<usize>,
 }
 
 impl Origin {
@@ -179,6 +182,7 @@ impl Origin {
             ("arg_rules[", &self.arg_rules),
             ("shell[", &self.shell),
             ("rate_limit[", &self.rate_limit),
+            ("flow.endorse[", &self.endorse),
         ];
         for (prefix, indexes) in lists {
             let Some((index, tail)) = field

@@ -3,6 +3,8 @@
 //! Every field is the file's; nothing here has been judged. `load` builds it from JSON or YAML and
 //! `dump` writes it back; `dump(load(dump(m))) == dump(m)` byte for byte.
 
+pub mod flow;
+
 use fak_types::{Posture, Reason, SourceClass};
 
 /// A whole manifest. An empty one denies everything.
@@ -36,6 +38,8 @@ pub struct Manifest {
     pub sources: Vec<(String, SourceClass)>,
     /// Refuse a whole-file write of JSON or YAML or TOML that does not parse.
     pub lint_writes: bool,
+    /// Where the values of calls may come from; `None` gates nothing.
+    pub flow: Option<flow::Flow>,
 }
 
 /// Whom a profile binds: any match suffices.

@@ -56,6 +56,14 @@ mod tests {
         check_keys("/$defs/host_rule", &[words::HOST]);
         check_keys("/$defs/argv_rule", &[words::ARGV]);
         check_keys("/$defs/rate_limit", &[words::RATE]);
+        check_keys("/$defs/flow", &[words::FLOW]);
+        check_keys("/$defs/flow_source", &[words::FLOW_SOURCE]);
+        check_keys("/$defs/flow_field/oneOf/1", &[words::FLOW_FIELD]);
+        check_keys("/$defs/flow_sink", &[words::FLOW_SINK]);
+        check_keys("/$defs/flow_control", &[words::FLOW_CONTROL]);
+        check_keys("/$defs/flow_allow/oneOf/1", &[words::FLOW_ALLOW]);
+        check_keys("/$defs/flow_text", &[words::FLOW_TEXT]);
+        check_keys("/$defs/flow_endorse", &[words::FLOW_ENDORSE]);
     }
 
     #[test]
@@ -85,6 +93,8 @@ mod tests {
             ),
             ("/$defs/path_rule/properties/access/oneOf/0/enum", accesses),
             ("/$defs/rate_limit/properties/key/enum", keys),
+            ("/$defs/flow_trust/enum", words::trusts()),
+            ("/$defs/flow_answer/enum", words::answers()),
         ];
         let schema = schema();
         for (pointer, expected) in table {
@@ -157,6 +167,17 @@ mod tests {
             r#"{"arg_rules":[{"tool":"a*b","arg":"b","max_len":1}]}"#,
             r#"{"arg_rules":[{"tool":"a","arg":"b","argv":{"sub":"x"}}]}"#,
             r#"{"bind":{}}"#,
+            r#"{"flow":{}}"#,
+            r#"{"flow":{"sources":{"a":{}}}}"#,
+            r#"{"flow":{"sources":{"a":{"fields":{"b":{}}}}}}"#,
+            r#"{"flow":{"sources":{"a":{"fields":{"b":"clean"}}}}}"#,
+            r#"{"flow":{"sinks":{"a*b":{}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"unasked":"ask"}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"asked_by":[["b"],"c"]}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"controls":{"b":{"class":[]}}}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"controls":{"b":{"allow":{"prefix":"c"}}}}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"count_max":0}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"controls":{"b":{"class":"c"}}}},"endorse":[{"tool":"d","class":"c"}]}}"#,
         ] {
             let value: Value = serde_json::from_str(text).expect("json");
             assert!(check.refuse(&value).is_some(), "{text}");
@@ -166,6 +187,10 @@ mod tests {
             "{}",
             r#"{"allow_prefix":[""]}"#,
             r#"{"rate_limit":{"max_calls":5,"max_cost":0}}"#,
+            r#"{"flow":{"sinks":{"a":{},"*":{"asked_by":"b"}}}}"#,
+            r#"{"flow":{"sources":{"a*":{"fields":{"":"trusted","b":{"class":"c"}}}}}}"#,
+            r#"{"flow":{"sinks":{"a":{"asked_by":[["b"],["c"]],"controls":{"b":{"class":["c"],"allow":["d",{"suffix":"e"}]}}}},
+                "endorse":[{"tool":"d","field":"","class":"c"}]}}"#,
         ] {
             let value: Value = serde_json::from_str(text).expect("json");
             assert!(

@@ -19,7 +19,11 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-screen", 1, &["fak-types"]),
     ("fak-flow", 1, &["fak-args"]),
     ("fak-sys", 1, &[]),
-    ("fak-kernel", 2, &["fak-types", "fak-policy", "fak-chain"]),
+    (
+        "fak-kernel",
+        2,
+        &["fak-types", "fak-policy", "fak-chain", "fak-flow"],
+    ),
     ("fak-proto", 3, &[]),
     ("fak-telemetry", 3, &["fak-sys"]),
     (

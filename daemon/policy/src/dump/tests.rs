@@ -263,6 +263,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         names(),
         sources,
         any::<bool>(),
+        of(flow::tests::flows()),
     );
     (first, second).prop_map(|(first, second)| Manifest {
         name: first.0,
@@ -282,6 +283,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         safe_sinks: second.4,
         sources: second.5,
         lint_writes: second.6,
+        flow: second.7,
     })
 }
 

@@ -32,6 +32,19 @@ pub(super) enum Text {
     Regex,
 }
 
+/// What the free keys of an object are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Names of tools.
+    Tool,
+    /// Names of tools, or beginnings of names followed by `*`.
+    Pattern,
+    /// Selectors of arguments.
+    Selector,
+    /// Selectors below a result; the empty one is all of it.
+    Field,
+}
+
 /// The problems found so far.
 pub(super) struct Reader<'p> {
     pub(super) problems: &'p mut Vec<Diagnostic>,
@@ -180,16 +193,21 @@ impl Reader<'_> {
         );
     }
 
-    /// The members of an object with free keys, each key a tool's name.
-    pub(super) fn table<'n>(&mut self, spot: &Spot<'n>) -> Vec<(String, Spot<'n>)> {
+    /// The members of an object with free keys.
+    pub(super) fn table<'n>(
+        &mut self,
+        spot: &Spot<'n>,
+        wanted: &str,
+        keys: Key,
+    ) -> Vec<(String, Spot<'n>)> {
         let Value::Map(members) = &spot.node.value else {
-            self.wrong_kind(spot, "an object from tool to word");
+            self.wrong_kind(spot, wanted);
             return Vec::new();
         };
         let mut rows = Vec::new();
         for member in members {
             let field = join(&spot.field, &member.key);
-            if let Some((message, help)) = text_problem(&member.key, Text::Tool) {
+            if let Some((message, help)) = key_problem(&member.key, keys) {
                 self.at(member.place, &field, message, help);
                 continue;
             }
@@ -371,6 +389,23 @@ impl Reader<'_> {
         }
         value
     }
+}
+
+/// Why a key does not serve its purpose.
+fn key_problem(key: &str, keys: Key) -> Option<(String, &'static str)> {
+    let text = match keys {
+        Key::Field if key.is_empty() => return None,
+        Key::Selector | Key::Field => Text::Plain,
+        Key::Tool | Key::Pattern => Text::Tool,
+    };
+    let inner = key.strip_suffix('*').unwrap_or(key);
+    if keys == Key::Pattern && inner.contains('*') {
+        return Some((
+            "a `*` stands only at the end of a tool pattern".to_owned(),
+            "write `prefix*`, or `*` for every tool",
+        ));
+    }
+    text_problem(key, text)
 }
 
 /// Why a string does not serve its purpose.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use fak_types::{Posture, Reason, SourceClass};
 
 use super::{
-    Origin,
-    read::{COUNT_MAX, Object, Reader, Spot, Text},
+    Origin, flow,
+    read::{COUNT_MAX, Key, Object, Reader, Spot, Text},
     rule, vocabulary as words,
 };
 use crate::{
@@ -51,6 +51,7 @@ pub(super) fn read(tree: &Node, problems: &mut Vec<Diagnostic>) -> (Manifest, Or
             .get("lint_writes")
             .and_then(|spot| reader.boolean(&spot))
             .unwrap_or_default(),
+        flow: flow::read(&mut reader, &object, &mut origin.endorse),
     };
     warn_of_nothing(&mut reader, &root, &manifest);
     (manifest, origin)
@@ -188,7 +189,7 @@ fn deny(reader: &mut Reader<'_>, object: &Object<'_>) -> Vec<(String, Reason)> {
         return Vec::new();
     };
     let mut rows = Vec::new();
-    for (tool, reason) in reader.table(&spot) {
+    for (tool, reason) in reader.table(&spot, "an object from tool to word", Key::Tool) {
         if let Some(reason) = reader.word(&reason, "reason", &words::reasons(), words::reason) {
             rows.push((tool, reason));
         }
@@ -201,7 +202,7 @@ fn sources(reader: &mut Reader<'_>, object: &Object<'_>) -> Vec<(String, SourceC
         return Vec::new();
     };
     let mut rows = Vec::new();
-    for (tool, class) in reader.table(&spot) {
+    for (tool, class) in reader.table(&spot, "an object from tool to word", Key::Tool) {
         if let Some(class) = reader.word(
             &class,
             "source class",

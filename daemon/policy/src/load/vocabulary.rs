@@ -4,7 +4,10 @@
 
 use fak_types::{Posture, Reason, SourceClass};
 
-use crate::manifest::{Access, AddressClass, RateKey};
+use crate::manifest::{
+    Access, AddressClass, RateKey,
+    flow::{Answer, Trust},
+};
 
 /// Keys of the manifest itself, in canonical order.
 pub(crate) const MANIFEST: &[&str] = &[
@@ -23,6 +26,7 @@ pub(crate) const MANIFEST: &[&str] = &[
     "safe_sinks",
     "sources",
     "lint_writes",
+    "flow",
 ];
 
 /// Keys of `bind`.
@@ -92,6 +96,40 @@ pub(crate) const RATE: &[&str] = &[
     "retry_after_ms",
     "window_ms",
 ];
+
+/// Keys of `flow`.
+pub(crate) const FLOW: &[&str] = &["sources", "sinks", "endorse"];
+
+/// Keys of an entry of `flow.sources`.
+pub(crate) const FLOW_SOURCE: &[&str] = &["otherwise", "fields"];
+
+/// Keys of a field of a source.
+pub(crate) const FLOW_FIELD: &[&str] = &["trust", "class", "confidential", "attested", "naming"];
+
+/// Keys of an entry of `flow.sinks`.
+pub(crate) const FLOW_SINK: &[&str] = &["asked_by", "unasked", "count_max", "controls", "texts"];
+
+/// Keys of a control.
+pub(crate) const FLOW_CONTROL: &[&str] = &["class", "tainted", "own", "allow", "taint_wins"];
+
+/// Keys of an entry of a control's `allow` that is no text.
+pub(crate) const FLOW_ALLOW: &[&str] = &["suffix"];
+
+/// Keys of a free text.
+pub(crate) const FLOW_TEXT: &[&str] = &["links", "confidential", "copied"];
+
+/// Keys of an entry of `flow.endorse`.
+pub(crate) const FLOW_ENDORSE: &[&str] = &["tool", "field", "class", "uses", "pointed", "ask"];
+
+/// Whose words a field holds.
+pub(crate) fn trusts() -> Vec<&'static str> {
+    Trust::ALL.into_iter().map(Trust::as_str).collect()
+}
+
+/// What a rule of flow answers.
+pub(crate) fn answers() -> Vec<&'static str> {
+    Answer::ALL.into_iter().map(Answer::as_str).collect()
+}
 
 /// The reasons a rule may give: all twelve, never `NONE`.
 pub(crate) fn reasons() -> Vec<&'static str> {
