@@ -7,11 +7,17 @@ use fak_args::{PathGlob, Selector, compare_numbers};
 use fak_types::{Posture, Reason, SourceClass, VerdictKind};
 
 use crate::{
+    cache,
     diagnostic::Diagnostic,
     dump, flow,
     index::{Index, Table, ToolPattern},
     judge::guard::Guard,
-    manifest::{ArgRule, Bind, Manifest, Matcher, RateLimit, ShellArg, flow::Flow},
+    manifest::{
+        ArgRule, Bind, Manifest, Matcher, RateLimit, ShellArg,
+        cache::Cache,
+        flow::Flow,
+        session::{Approval, Budget},
+    },
     names,
     rules::{
         Check, Pattern, Rule, argv::ArgvCheck, path::PathCheck, place::PlaceCheck,
@@ -65,6 +71,9 @@ pub struct Policy {
     pub(crate) lint_writes: bool,
     sources: HashMap<String, SourceClass>,
     flow: Option<Flow>,
+    approval: Approval,
+    budget: Option<Budget>,
+    cache: Option<Cache>,
 }
 
 impl fmt::Debug for Policy {
@@ -154,6 +163,9 @@ impl Policy {
             None
         });
         let flow = flow::resolve(manifest, &mut problems);
+        if let Some(said) = &manifest.cache {
+            cache::check(said, &mut problems);
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -186,6 +198,9 @@ impl Policy {
             lint_writes: manifest.lint_writes,
             sources: manifest.sources.iter().cloned().collect(),
             flow,
+            approval: manifest.approval.unwrap_or_default(),
+            budget: manifest.budget.clone(),
+            cache: manifest.cache.clone(),
         })
     }
 
@@ -219,6 +234,9 @@ impl Policy {
             lint_writes: false,
             sources: HashMap::new(),
             flow: None,
+            approval: Approval::default(),
+            budget: None,
+            cache: None,
         }
     }
 
@@ -267,6 +285,26 @@ impl Policy {
     #[must_use]
     pub const fn flow(&self) -> Option<&Flow> {
         self.flow.as_ref()
+    }
+
+    /// How questions to a person are kept; the default when the file does not say.
+    #[must_use]
+    pub const fn approval(&self) -> Approval {
+        self.approval
+    }
+
+    /// What a session may spend when it begins; `None` is unbounded throughout.
+    #[must_use]
+    pub const fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
+    }
+
+    /// Which answers may be kept and what makes them stale; `None`: none are kept.
+    ///
+    /// Guarantees: every selector parses, and no tool is in both lists.
+    #[must_use]
+    pub const fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// The quotas; counting is the kernel's.

@@ -4,6 +4,7 @@
 //! from the texts a change counts as widening, so that a review of the widening changes misses nothing.
 
 mod flow;
+mod session;
 
 use std::fmt;
 
@@ -143,6 +144,7 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Vec<Change> {
         _ => {}
     }
     flow::changes(&mut changes, old, new);
+    session::changes(&mut changes, old, new);
     changes.0
 }
 

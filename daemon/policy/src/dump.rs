@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub(crate) mod flow;
+mod session;
 
 /// Longest line a list is put on, counted from its opening bracket.
 const LINE_CHARS_MAX: usize = 88;
@@ -160,6 +161,12 @@ impl Fields {
         self.put(key, (!values.is_empty()).then_some(Out::List(items)))
     }
 
+    /// An object from names to values, when there are any.
+    fn map(self, key: &str, rows: impl Iterator<Item = (String, Out)>) -> Self {
+        let rows: Vec<_> = rows.collect();
+        self.put(key, (!rows.is_empty()).then_some(Out::Map(rows)))
+    }
+
     fn done(self) -> Out {
         Out::Map(self.0)
     }
@@ -208,6 +215,9 @@ fn manifest_out(manifest: &Manifest) -> Out {
         .put("sources", table(sources.collect()))
         .flag("lint_writes", manifest.lint_writes)
         .put("flow", manifest.flow.as_ref().map(flow::out))
+        .put("approval", manifest.approval.map(session::approval_out))
+        .put("budget", manifest.budget.as_ref().map(session::budget_out))
+        .put("cache", manifest.cache.as_ref().map(session::cache_out))
         .done()
 }
 

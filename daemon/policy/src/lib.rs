@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cache;
 mod compile;
 pub mod diagnostic;
 pub mod diff;

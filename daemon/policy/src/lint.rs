@@ -3,6 +3,7 @@
 //! Every finding is a warning with a field, so that [`crate::load::locate`] can place it. Lint judges the
 //! text of the policy alone; names are read for their verbs, which finds what people usually mean.
 
+mod flow;
 mod names;
 mod pattern;
 
@@ -30,6 +31,9 @@ pub fn lint(manifest: &Manifest) -> Vec<Diagnostic> {
         shadowed(manifest, index, rule, &mut found);
         matcher(index, rule, &mut found);
     }
+    flow::flow(manifest, &mut found);
+    flow::budget(manifest, &mut found);
+    flow::cache(manifest, &mut found);
     found
 }
 
@@ -89,14 +93,16 @@ fn permissions(manifest: &Manifest, found: &mut Vec<Diagnostic>) {
             .arg_rules
             .iter()
             .any(|rule| matches_tool(&rule.tool, tool));
-        if is_exfil_shaped(tool) && !ruled {
+        let sinks = manifest.flow.iter().flat_map(|flow| &flow.sinks);
+        let mut sinks = sinks.filter(|sink| matches_tool(&sink.tool, tool));
+        if is_exfil_shaped(tool) && !ruled && sinks.next().is_none() {
             let message =
                 format!("`{name}` looks like it sends data out, and no rule bounds its arguments");
             warn(
                 found,
                 field.clone(),
                 message,
-                "add a `host`, `url` or `one_of` rule for where it may send",
+                "add a `host`, `url` or `one_of` rule for where it may send, or make it a sink of `flow`",
             );
         }
         if hides_a_write(tool) {

@@ -6,10 +6,12 @@
 //! refuses the file whole. There is no merging, no default file and no tolerance for keys of a later
 //! version: a key this build does not know might be a restriction it would not enforce.
 
+mod cache;
 mod flow;
 mod read;
 mod root;
 mod rule;
+mod session;
 pub(crate) mod vocabulary;
 
 use std::collections::HashSet;

@@ -3,7 +3,9 @@
 //! Every field is the file's; nothing here has been judged. `load` builds it from JSON or YAML and
 //! `dump` writes it back; `dump(load(dump(m))) == dump(m)` byte for byte.
 
+pub mod cache;
 pub mod flow;
+pub mod session;
 
 use fak_types::{Posture, Reason, SourceClass};
 
@@ -40,6 +42,12 @@ pub struct Manifest {
     pub lint_writes: bool,
     /// Where the values of calls may come from; `None` gates nothing.
     pub flow: Option<flow::Flow>,
+    /// How questions to a person are kept.
+    pub approval: Option<session::Approval>,
+    /// What a session may spend; `None` is unbounded throughout.
+    pub budget: Option<session::Budget>,
+    /// Which answers may be kept; `None`: none.
+    pub cache: Option<cache::Cache>,
 }
 
 /// Whom a profile binds: any match suffices.

@@ -57,6 +57,12 @@ mod tests {
         check_keys("/$defs/argv_rule", &[words::ARGV]);
         check_keys("/$defs/rate_limit", &[words::RATE]);
         check_keys("/$defs/flow", &[words::FLOW]);
+        check_keys("/properties/approval", &[words::APPROVAL]);
+        check_keys("/properties/budget", &[words::BUDGET]);
+        check_keys("/$defs/price", &[words::PRICE]);
+        check_keys("/properties/cache", &[words::CACHE]);
+        check_keys("/$defs/cache_read", &[words::CACHE_READ]);
+        check_keys("/$defs/cache_write", &[words::CACHE_WRITE]);
         check_keys("/$defs/flow_source", &[words::FLOW_SOURCE]);
         check_keys("/$defs/flow_field/oneOf/1", &[words::FLOW_FIELD]);
         check_keys("/$defs/flow_sink", &[words::FLOW_SINK]);
@@ -167,6 +173,19 @@ mod tests {
             r#"{"arg_rules":[{"tool":"a*b","arg":"b","max_len":1}]}"#,
             r#"{"arg_rules":[{"tool":"a","arg":"b","argv":{"sub":"x"}}]}"#,
             r#"{"bind":{}}"#,
+            r#"{"approval":{}}"#,
+            r#"{"approval":{"expires_s":0}}"#,
+            r#"{"budget":{}}"#,
+            r#"{"budget":{"turns":0}}"#,
+            r#"{"budget":{"prices":{"m":{"input":1}}}}"#,
+            r#"{"budget":{"prices":{"m*x":{"input":1,"output":1}}}}"#,
+            r#"{"budget":{"unknown_price":"free"}}"#,
+            r#"{"cache":{}}"#,
+            r#"{"cache":{"reads":{"a":{}}}}"#,
+            r#"{"cache":{"reads":{"a":{"namespace":"a b"}}}}"#,
+            r#"{"cache":{"reads":{"a":{"namespace":"b","ttl_s":0}}}}"#,
+            r#"{"cache":{"writes":{"a":{"namespace":"b","resources":[]}}}}"#,
+            r#"{"cache":{"writes":{"a":{"namespace":"b","ttl_s":1}}}}"#,
             r#"{"flow":{}}"#,
             r#"{"flow":{"sources":{"a":{}}}}"#,
             r#"{"flow":{"sources":{"a":{"fields":{"b":{}}}}}}"#,
@@ -187,6 +206,10 @@ mod tests {
             "{}",
             r#"{"allow_prefix":[""]}"#,
             r#"{"rate_limit":{"max_calls":5,"max_cost":0}}"#,
+            r#"{"approval":{"expires_s":60}}"#,
+            r#"{"budget":{"prices":{"m":{"input":0,"output":1}},"unknown_price":"refuse"}}"#,
+            r#"{"budget":{"turns":1,"unknown_price":{"input":0,"output":1}}}"#,
+            r#"{"cache":{"reads":{"a":{"namespace":"b","resources":"c","ttl_s":1}},"writes":{"d":{"namespace":"b"}}}}"#,
             r#"{"flow":{"sinks":{"a":{},"*":{"asked_by":"b"}}}}"#,
             r#"{"flow":{"sources":{"a*":{"fields":{"":"trusted","b":{"class":"c"}}}}}}"#,
             r#"{"flow":{"sinks":{"a":{"asked_by":[["b"],["c"]],"controls":{"b":{"class":["c"],"allow":["d",{"suffix":"e"}]}}}},

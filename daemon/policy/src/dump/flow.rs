@@ -112,12 +112,6 @@ fn endorse_out(rule: &Endorse) -> Out {
 }
 
 impl Fields {
-    /// An object from names to values, when there are any.
-    fn map(self, key: &str, rows: impl Iterator<Item = (String, Out)>) -> Self {
-        let rows: Vec<_> = rows.collect();
-        self.put(key, (!rows.is_empty()).then_some(Out::Map(rows)))
-    }
-
     /// An answer, when it is another than without the key.
     fn answer(self, key: &str, answer: Answer, absent: Answer) -> Self {
         self.text(key, (answer != absent).then_some(answer.as_str()))

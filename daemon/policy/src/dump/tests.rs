@@ -264,6 +264,8 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         sources,
         any::<bool>(),
         of(flow::tests::flows()),
+        of(session::tests::approvals()),
+        (of(session::tests::budgets()), of(session::tests::caches())),
     );
     (first, second).prop_map(|(first, second)| Manifest {
         name: first.0,
@@ -284,6 +286,9 @@ fn manifests() -> impl Strategy<Value = Manifest> {
         sources: second.5,
         lint_writes: second.6,
         flow: second.7,
+        approval: second.8,
+        budget: second.9.0,
+        cache: second.9.1,
     })
 }
 

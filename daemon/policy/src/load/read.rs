@@ -39,6 +39,8 @@ pub(super) enum Key {
     Tool,
     /// Names of tools, or beginnings of names followed by `*`.
     Pattern,
+    /// Names of models, or beginnings of names followed by `*`.
+    Model,
     /// Selectors of arguments.
     Selector,
     /// Selectors below a result; the empty one is all of it.
@@ -395,14 +397,14 @@ impl Reader<'_> {
 fn key_problem(key: &str, keys: Key) -> Option<(String, &'static str)> {
     let text = match keys {
         Key::Field if key.is_empty() => return None,
-        Key::Selector | Key::Field => Text::Plain,
+        Key::Model | Key::Selector | Key::Field => Text::Plain,
         Key::Tool | Key::Pattern => Text::Tool,
     };
     let inner = key.strip_suffix('*').unwrap_or(key);
-    if keys == Key::Pattern && inner.contains('*') {
+    if matches!(keys, Key::Pattern | Key::Model) && inner.contains('*') {
         return Some((
-            "a `*` stands only at the end of a tool pattern".to_owned(),
-            "write `prefix*`, or `*` for every tool",
+            "a `*` stands only at the end of a name".to_owned(),
+            "write `prefix*`, or `*` for all of them",
         ));
     }
     text_problem(key, text)

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use fak_types::{Posture, Reason, SourceClass};
 
 use super::{
-    Origin, flow,
+    Origin, cache, flow,
     read::{COUNT_MAX, Key, Object, Reader, Spot, Text},
-    rule, vocabulary as words,
+    rule, session, vocabulary as words,
 };
 use crate::{
     diagnostic::{Diagnostic, shown},
@@ -52,6 +52,9 @@ pub(super) fn read(tree: &Node, problems: &mut Vec<Diagnostic>) -> (Manifest, Or
             .and_then(|spot| reader.boolean(&spot))
             .unwrap_or_default(),
         flow: flow::read(&mut reader, &object, &mut origin.endorse),
+        approval: session::approval(&mut reader, &object),
+        budget: session::budget(&mut reader, &object),
+        cache: cache::read(&mut reader, &object),
     };
     warn_of_nothing(&mut reader, &root, &manifest);
     (manifest, origin)

@@ -56,7 +56,7 @@ fn all_problems_are_listed_in_order_with_places_and_help() {
 p:1:10: error: a policy of version `fak-policy/v2`, which this build does not read
   help: this build reads `fak-policy/v1` and later minors, `fak-policy/v1.1`
 p:2:1: error: unknown key `allows`; did you mean `allow`?
-  help: the keys here are `version`, `name`, `bind`, `posture`, `allow`, `allow_prefix`, `deny`, `self_modify_globs`, `redact_fields`, `shell`, `arg_rules`, `rate_limit`, `safe_sinks`, `sources`, `lint_writes` or `flow`
+  help: the keys here are `version`, `name`, `bind`, `posture`, `allow`, `allow_prefix`, `deny`, `self_modify_globs`, `redact_fields`, `shell`, `arg_rules`, `rate_limit`, `safe_sinks`, `sources`, `lint_writes`, `flow`, `approval`, `budget` or `cache`
 p:3:10: error: unknown posture `fail_close`; did you mean `fail_closed`?
   help: one of `fail_closed`, `admit_and_log` or `observe`
 p:5:7: error: unknown reason `POLICY_BLOK`; did you mean `POLICY_BLOCK`?
@@ -613,6 +613,12 @@ fn the_reference_speaks_of_every_key() {
         vocabulary::HOST,
         vocabulary::ARGV,
         vocabulary::RATE,
+        vocabulary::APPROVAL,
+        vocabulary::BUDGET,
+        vocabulary::PRICE,
+        vocabulary::CACHE,
+        vocabulary::CACHE_READ,
+        vocabulary::CACHE_WRITE,
         vocabulary::FLOW,
         vocabulary::FLOW_SOURCE,
         vocabulary::FLOW_FIELD,

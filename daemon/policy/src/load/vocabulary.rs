@@ -27,6 +27,9 @@ pub(crate) const MANIFEST: &[&str] = &[
     "sources",
     "lint_writes",
     "flow",
+    "approval",
+    "budget",
+    "cache",
 ];
 
 /// Keys of `bind`.
@@ -120,6 +123,36 @@ pub(crate) const FLOW_TEXT: &[&str] = &["links", "confidential", "copied"];
 
 /// Keys of an entry of `flow.endorse`.
 pub(crate) const FLOW_ENDORSE: &[&str] = &["tool", "field", "class", "uses", "pointed", "ask"];
+
+/// Keys of `approval`.
+pub(crate) const APPROVAL: &[&str] = &["expires_s"];
+
+/// Keys of `budget`.
+pub(crate) const BUDGET: &[&str] = &[
+    "turns",
+    "tokens",
+    "context_tokens",
+    "cost_micros",
+    "turn_tokens_max",
+    "turn_gap_ms_min",
+    "prices",
+    "unknown_price",
+];
+
+/// Keys of a price.
+pub(crate) const PRICE: &[&str] = &["input", "output"];
+
+/// The word for `unknown_price` that is no price.
+pub(crate) const REFUSE: &str = "refuse";
+
+/// Keys of `cache`.
+pub(crate) const CACHE: &[&str] = &["reads", "writes"];
+
+/// Keys of an entry of `cache.reads`.
+pub(crate) const CACHE_READ: &[&str] = &["namespace", "resources", "ttl_s"];
+
+/// Keys of an entry of `cache.writes`.
+pub(crate) const CACHE_WRITE: &[&str] = &["namespace", "resources"];
 
 /// Whose words a field holds.
 pub(crate) fn trusts() -> Vec<&'static str> {
