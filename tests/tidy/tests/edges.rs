@@ -18,6 +18,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-chain", 1, &["fak-types"]),
     ("fak-screen", 1, &["fak-types"]),
     ("fak-flow", 1, &["fak-args"]),
+    ("fak-gguf", 1, &[]),
     ("fak-sys", 1, &[]),
     (
         "fak-kernel",
