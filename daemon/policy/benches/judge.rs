@@ -77,6 +77,7 @@ fn plain_allow_beside_2000_rules(bencher: Bencher<'_, '_>) {
         matcher: Matcher::DenyRegex(format!("^x{n}")),
         reason: None,
         require_witness: false,
+        witness: Vec::new(),
         hint: None,
         required: false,
     };

@@ -7,7 +7,7 @@ use fak_args::{PathGlob, Selector, compare_numbers};
 use fak_types::{Posture, Reason, SourceClass, VerdictKind};
 
 use crate::{
-    cache,
+    cache, claim,
     diagnostic::Diagnostic,
     dump, flow,
     index::{Index, Table, ToolPattern},
@@ -162,6 +162,7 @@ impl Policy {
             ));
             None
         });
+        claim::check(&manifest.arg_rules, &mut problems);
         let flow = flow::resolve(manifest, &mut problems);
         if let Some(said) = &manifest.cache {
             cache::check(said, &mut problems);
@@ -438,6 +439,7 @@ impl Parts {
             } else {
                 VerdictKind::Deny
             },
+            claims: claim::shared(&rule.witness),
             hint: rule.hint.as_deref().map(Into::into),
             required: rule.required,
         });

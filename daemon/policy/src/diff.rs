@@ -427,6 +427,14 @@ fn rule_change(old: &ArgRule, new: &ArgRule) -> (Direction, &'static str) {
     let witness = match (old.require_witness, new.require_witness) {
         (false, true) => Direction::Widens,
         (true, false) => Direction::Narrows,
+        (true, true) if old.witness != new.witness => {
+            let kept = old.witness.iter().all(|claim| new.witness.contains(claim));
+            if kept {
+                Direction::Narrows
+            } else {
+                Direction::Widens
+            }
+        }
         _ => Direction::Neutral,
     };
     let required = match (old.required, new.required) {
@@ -438,6 +446,7 @@ fn rule_change(old: &ArgRule, new: &ArgRule) -> (Direction, &'static str) {
     if all.contains(&Direction::Widens) {
         let what = match (matcher, witness) {
             (Direction::Widens, _) => "it may refuse less than before",
+            (_, Direction::Widens) if old.require_witness => "it asks for fewer or other claims",
             (_, Direction::Widens) => "it asks for a witness instead of refusing",
             _ => "the argument may be absent",
         };

@@ -247,6 +247,7 @@ fn rule_out(rule: &ArgRule) -> Out {
         .put(key, Some(matcher))
         .text("reason", rule.reason.map(|reason| reason.as_str()))
         .text("verdict", rule.require_witness.then_some("REQUIRE_WITNESS"))
+        .texts("witness", &rule.witness)
         .text("hint", rule.hint.as_deref())
         .flag("required", rule.required)
         .done()

@@ -19,6 +19,7 @@ use fak_types::{CallLimits, Reason, ToolCall, Verdict, VerdictKind};
 
 use self::facts::{Leaf, ShellText};
 use crate::{
+    claim,
     compile::Policy,
     index::Plan,
     names,
@@ -322,10 +323,15 @@ impl<'c> Case<'c> {
         let forms = shells.iter().flat_map(|shell| self.forms(shell));
         found.extend(forms);
         found.sort_by_key(|(place, verdict)| (verdict.kind != VerdictKind::Deny, *place));
+        // Whoever approves the call approves it for all of them.
+        let claims = claim::joined(found.iter().filter_map(|(_, found)| found.claims.as_ref()));
         let first = found.into_iter().next().map(|(_, verdict)| verdict);
         match first {
             Some(verdict) if verdict.kind == VerdictKind::Deny => Some(verdict),
-            held => shells.iter().find_map(unresolved::refusal).or(held),
+            held => shells
+                .iter()
+                .find_map(unresolved::refusal)
+                .or(held.map(|held| Verdict { claims, ..held })),
         }
     }
 
@@ -471,9 +477,11 @@ fn refusal(rule: &Rule, finding: Finding) -> Verdict {
         Finding::Unreadable(words) => (VerdictKind::Deny, Reason::Malformed, words.into()),
     };
     let verdict = Verdict::deny(reason, Arc::clone(&rule.by), &words);
+    let asks = kind == VerdictKind::RequireWitness;
     Verdict {
         kind,
         hint: rule.hint.clone(),
+        claims: rule.claims.clone().filter(|_| asks),
         ..verdict
     }
 }

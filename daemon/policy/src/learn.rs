@@ -200,6 +200,7 @@ fn propose(tools: &BTreeMap<String, Tool>) -> Manifest {
                     matcher,
                     reason: None,
                     require_witness: false,
+                    witness: Vec::new(),
                     hint: None,
                     required: false,
                 });

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+mod claim;
 mod compile;
 pub mod diagnostic;
 pub mod diff;

@@ -343,6 +343,8 @@ fn shadowed(manifest: &Manifest, index: usize, rule: &ArgRule, found: &mut Vec<D
             && (earlier.arg == rule.arg || (earlier.arg == "*" && on_strings(&rule.matcher)))
             && (earlier.required || !rule.required)
             && covers_matcher(&earlier.matcher, &rule.matcher)
+            // A later denial wins over a question, and a later question adds its claims.
+            && (!earlier.require_witness || (rule.require_witness && rule.witness.is_empty()))
     };
     if let Some(position) = manifest
         .arg_rules

@@ -87,6 +87,8 @@ pub struct ArgRule {
     pub reason: Option<Reason>,
     /// `true`: REQUIRE_WITNESS instead of DENY (`"verdict": "REQUIRE_WITNESS"`).
     pub require_witness: bool,
+    /// With REQUIRE_WITNESS: what must be seen to hold before somebody may approve.
+    pub witness: Vec<String>,
     /// What to do instead, shown to the caller.
     pub hint: Option<String>,
     /// The argument must be present.

@@ -48,6 +48,8 @@ pub(crate) struct Rule {
     pub(crate) reason: Reason,
     /// `Deny` or `RequireWitness`.
     pub(crate) kind: VerdictKind,
+    /// What a witness must see.
+    pub(crate) claims: Option<Arc<[Arc<str>]>>,
     pub(crate) hint: Option<Arc<str>>,
     pub(crate) required: bool,
 }

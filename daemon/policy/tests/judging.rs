@@ -326,6 +326,7 @@ fn what_cannot_be_compiled_is_listed_with_its_field() {
         matcher,
         reason: None,
         require_witness: false,
+        witness: Vec::new(),
         hint: None,
         required: false,
     };
@@ -354,4 +355,35 @@ fn what_cannot_be_compiled_is_listed_with_its_field() {
             "self_modify_globs[0]"
         ]
     );
+}
+
+#[test]
+fn a_question_carries_the_claims_of_every_rule_that_asks() {
+    let text = "allow: [deploy]\narg_rules:\n\
+        - {tool: deploy, arg: to, deny_regex: p, verdict: REQUIRE_WITNESS}\n\
+        - {tool: deploy, arg: to, deny_regex: pr, verdict: REQUIRE_WITNESS, witness: [git:clean, 'test:make check']}\n\
+        - {tool: deploy, arg: to, deny_regex: pro, verdict: REQUIRE_WITNESS, witness: ['test:make slow', git:clean]}\n\
+        - {tool: deploy, arg: to, deny_regex: prod, reason: POLICY_BLOCK}\n";
+    let (manifest, _) = fak_policy::load("p", text, fak_policy::Format::Yaml).expect("loads");
+    let policy = Policy::compile("p", &manifest).expect("compiles");
+    let asked = |args: &str| {
+        let verdict = judge(&policy, "deploy", args);
+        let claims: Vec<String> = verdict.claims().iter().map(ToString::to_string).collect();
+        (verdict.kind, claims.join(" | "))
+    };
+    let ask = VerdictKind::RequireWitness;
+    for (args, expected) in [
+        (r#"{"to":"prod"}"#, (VerdictKind::Deny, "")),
+        // The wrong kind of value is a matter of form, which nobody can approve.
+        (r#"{"to":7}"#, (VerdictKind::Deny, "")),
+        (r#"{"to":"p"}"#, (ask, "")),
+        (r#"{"to":"pr"}"#, (ask, "git:clean | test:make check")),
+        (
+            r#"{"to":"pro"}"#,
+            (ask, "git:clean | test:make check | test:make slow"),
+        ),
+        (r#"{"to":"x"}"#, (VerdictKind::Allow, "")),
+    ] {
+        assert_eq!(asked(args), (expected.0, expected.1.to_owned()), "{args}");
+    }
 }

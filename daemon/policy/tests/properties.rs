@@ -86,6 +86,7 @@ fn rule() -> impl Strategy<Value = ArgRule> {
             matcher,
             reason: None,
             require_witness,
+            witness: Vec::new(),
             hint: None,
             required,
         },

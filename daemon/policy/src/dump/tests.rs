@@ -207,10 +207,17 @@ fn arg_rule() -> impl Strategy<Value = ArgRule> {
                 matcher,
                 reason,
                 require_witness,
+                witness: claims_of(require_witness, required),
                 hint,
                 required,
             },
         )
+}
+
+fn claims_of(require_witness: bool, some: bool) -> Vec<String> {
+    let claims = ["git:clean", "test:make \"all\""];
+    let count = if require_witness && some { 2 } else { 0 };
+    claims.into_iter().take(count).map(str::to_owned).collect()
 }
 
 fn rate_limits() -> impl Strategy<Value = Vec<RateLimit>> {

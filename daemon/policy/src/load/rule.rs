@@ -59,6 +59,14 @@ fn one(reader: &mut Reader<'_>, item: &Spot<'_>) -> Option<ArgRule> {
     let verdict = object
         .get("verdict")
         .and_then(|spot| reader.word(&spot, "verdict", words::VERDICTS, witness));
+    let claims = object.get("witness");
+    if let Some(spot) = &claims
+        && spot.node.value == Value::List(Vec::new())
+    {
+        let help = "leave the key out for a witness of nothing in particular";
+        reader.error(spot, "`witness` is an empty list", help);
+    }
+    let witness = reader.texts(claims, Text::Plain, true);
     let hint = object
         .get("hint")
         .and_then(|spot| reader.text(&spot, Text::Plain));
@@ -73,6 +81,7 @@ fn one(reader: &mut Reader<'_>, item: &Spot<'_>) -> Option<ArgRule> {
         matcher: matcher?,
         reason,
         require_witness: verdict.unwrap_or_default(),
+        witness,
         hint,
         required: must.unwrap_or_default(),
     })

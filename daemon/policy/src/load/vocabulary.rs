@@ -40,7 +40,7 @@ pub(crate) const SHELL: &[&str] = &["tool", "arg"];
 
 /// Keys of an entry of `arg_rules` beside its matcher.
 pub(crate) const RULE: &[&str] = &[
-    "name", "tool", "arg", "reason", "verdict", "hint", "required",
+    "name", "tool", "arg", "reason", "verdict", "witness", "hint", "required",
 ];
 
 /// The matchers: a rule has exactly one.
