@@ -11,6 +11,7 @@ use crate::{
     judge::Snapshot,
     kernel::Kernel,
     record::by_principal,
+    session::Name,
 };
 
 /// Most clearances remembered. LIMIT: the oldest is forgotten, and what it cleared is sealed again until
@@ -143,13 +144,8 @@ impl Kernel {
         // A word this build does not know is the unsafe one.
         let taint = Taint::parse(&draft.taint).unwrap_or_default();
         let sealed = draft.kind == RecordKind::Quarantine;
-        self.sessions.read(
-            Timestamp(draft.ts_us),
-            &draft.who,
-            &draft.trace,
-            taint,
-            sealed,
-        );
+        let now = Timestamp(draft.ts_us);
+        self.sessions.read(now, Name::of(draft), taint, sealed);
     }
 
     pub(crate) fn apply_clear(&mut self, draft: &Draft) {

@@ -4,10 +4,12 @@ use fak_types::{Principal, ToolCall, Verdict, VerdictKind};
 
 use crate::{
     Timestamp,
+    approval::BY_APPROVAL,
     emergency::BY_EMERGENCY,
     judge::Judgement,
-    kernel::{Kernel, Question, RUNG_EMERGENCY, RUNG_POLICY},
+    kernel::Kernel,
     quota::Keys,
+    rungs::{Question, RUNG_APPROVAL, RUNG_EMERGENCY, RUNG_FLOW, RUNG_POLICY, RUNG_SESSION},
 };
 
 /// What every rung thinks of one call.
@@ -45,11 +47,25 @@ impl Kernel {
         let name = who.name();
         let (question, mut keys) = (Question::new(now, &name, call, judgement), Keys::default());
         let asked = self.rungs(&question, &mut keys);
-        let verdict = self.decide(&asked, &question, &mut keys);
-        let own = asked.into_iter().filter(|(rung, _)| *rung != RUNG_POLICY);
-        let mut rungs: Vec<_> = own
+        let verdict = self.decide(&asked, &question, &mut keys).verdict;
+        // Steering and information flow are told where they have anything to say.
+        let is_told =
+            |opinion: &Verdict| opinion.kind != VerdictKind::Defer || opinion.would_deny.is_some();
+        let (before, after): (Vec<_>, Vec<_>) = asked
+            .into_iter()
+            .filter(|(rung, opinion)| match *rung {
+                RUNG_POLICY => false,
+                RUNG_SESSION | RUNG_FLOW => is_told(opinion),
+                _ => true,
+            })
             .map(|(rung, opinion)| (rung.to_owned(), opinion))
+            .partition(|(rung, _)| rung != RUNG_FLOW);
+        let is_waited = verdict.by.starts_with(BY_APPROVAL);
+        let mut rungs: Vec<_> = before
+            .into_iter()
             .chain(policy_rungs)
+            .chain(after)
+            .chain(is_waited.then(|| (RUNG_APPROVAL.to_owned(), verdict.clone())))
             .chain(
                 (&*verdict.by == BY_EMERGENCY)
                     .then(|| (RUNG_EMERGENCY.to_owned(), verdict.clone())),

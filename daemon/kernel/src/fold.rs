@@ -1,6 +1,6 @@
 //! Many opinions, one verdict.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use fak_types::{Edit, Reason, Verdict, VerdictKind};
 
@@ -19,14 +19,21 @@ pub const BY_EDITS: &str = "conflicting-edits";
 /// * No opinion at all, or none but deferrals, is `DENY/DEFAULT_DENY`.
 /// * A TRANSFORM carries the edits of every rung that transformed. Edits that overlap without being equal
 ///   cannot both be honoured and are a denial.
+/// * A REQUIRE_WITNESS carries the claims of every rung that made any.
 /// * An admitted call carries the first `would_deny` any rung reported.
 pub fn fold(opinions: impl IntoIterator<Item = Verdict>) -> Verdict {
     let mut seen = false;
     let mut would_deny = None;
     let mut winner: Option<Verdict> = None;
     let mut edits: Vec<Edit> = Vec::new();
+    let mut claims: Vec<Arc<str>> = Vec::new();
     for mut opinion in opinions {
         seen = true;
+        for claim in opinion.claims() {
+            if !claims.contains(claim) {
+                claims.push(Arc::clone(claim));
+            }
+        }
         would_deny = would_deny.or(opinion.would_deny);
         if opinion.kind == VerdictKind::Transform {
             edits.append(&mut opinion.edits);
@@ -55,6 +62,8 @@ pub fn fold(opinions: impl IntoIterator<Item = Verdict>) -> Verdict {
             }
         }
     }
+    let wants = verdict.kind == VerdictKind::RequireWitness && !claims.is_empty();
+    verdict.claims = wants.then(|| claims.into());
     verdict.would_deny = if verdict.kind.admits() {
         would_deny
     } else {

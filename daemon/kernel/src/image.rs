@@ -3,6 +3,9 @@
 //! An image is a cache of the fold and never the truth: a kernel that cannot read one starts from nothing and replays
 //! the journal from its first row, to the same state.
 
+mod approvals;
+mod steered;
+
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use fak_chain::digest_bytes;
@@ -18,8 +21,11 @@ use crate::{
     session::{RunState, Session, Viewer},
 };
 
+use approvals::ApprovalImage;
+use steered::{LostImage, SteeringImage, TermsImage};
+
 /// What every image begins with; another layout gets another number and is then read as no image at all.
-const MAGIC: &[u8] = b"fak-kernel/v3\n";
+const MAGIC: &[u8] = b"fak-kernel/v4\n";
 
 /// The bytes are not an image this build wrote whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,10 @@ struct Image {
     emergency: Option<EmergencyImage>,
     /// Seal and witness, the oldest first.
     clearances: Vec<(String, String)>,
+    terms: Vec<TermsImage>,
+    lost: LostImage,
+    /// The oldest first.
+    approvals: Vec<ApprovalImage>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +80,8 @@ struct SessionImage {
     last_us: u64,
     last_reason: String,
     rev: u64,
+    profile: String,
+    steering: Option<SteeringImage>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -165,6 +177,9 @@ impl Kernel {
             retired,
             emergency: self.emergency.as_ref().map(EmergencyImage::of),
             clearances: self.clearances.pairs(),
+            terms: steered::terms(&self.sessions),
+            lost: LostImage::of(&self.sessions.lost),
+            approvals: self.approvals.oldest().map(ApprovalImage::of).collect(),
         }
     }
 
@@ -175,6 +190,11 @@ impl Kernel {
             kernel.clearances.add(&seal, &who);
         }
         kernel.emergency = image.emergency.map(EmergencyImage::into_emergency);
+        steered::into_terms(image.terms, &mut kernel.sessions);
+        kernel.sessions.lost = image.lost.into_lost()?;
+        for approval in image.approvals {
+            kernel.approvals.put(approval.into_approval()?);
+        }
         for session in image.sessions {
             kernel.sessions.restore(session.into_session()?);
         }
@@ -237,6 +257,8 @@ impl SessionImage {
             last_us: session.last.0,
             last_reason: session.last_reason.as_str().to_owned(),
             rev: session.rev,
+            profile: session.profile.to_string(),
+            steering: session.steering.as_deref().map(SteeringImage::of),
         }
     }
 
@@ -256,6 +278,10 @@ impl SessionImage {
             last: Timestamp(self.last_us),
             last_reason: Reason::parse(&self.last_reason)?,
             rev: self.rev,
+            profile: self.profile.into(),
+            steering: self
+                .steering
+                .map(|steering| Box::new(steering.into_steering())),
         })
     }
 }

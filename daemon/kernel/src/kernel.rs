@@ -1,23 +1,25 @@
 //! The machine: one value, changed by verdicts.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use fak_chain::{Draft, Record, RecordKind};
-use fak_types::{
-    CallLimits, Posture, Principal, Reason, TOOL_NAME_BYTES_MAX, ToolCall, Verdict, VerdictKind,
-};
+use fak_types::{CallLimits, Posture, Principal, Reason, ToolCall, Verdict, VerdictKind};
 
 use crate::{
     Timestamp,
     admit::Clearances,
-    emergency::{Emergency, relieved},
-    fold, form,
+    approval::Approvals,
+    emergency::Emergency,
+    form,
     judge::{Judgement, Snapshot},
     limit,
     meter::Owners,
-    quota::{BY_RATE_LIMIT, Keys, Quotas, Spend, rate_limit_word},
+    quota::{Keys, Quotas, Spend},
     record::{self, ABOUT_GENERATION, ABOUT_PROFILE, admitted},
+    rungs::{Question, spend_of, tool_name},
     session::{Bounds, Session, Sessions, Turn, Viewer},
+    steer::{ABOUT_CONTROL, ABOUT_RESET, ABOUT_TAINT},
+    turns::{ABOUT_RESERVE, ABOUT_SETTLE},
 };
 
 /// Most live sessions. LIMIT: about 400 bytes each; the least recent one is displaced.
@@ -31,15 +33,6 @@ pub const QUOTA_KEYS_MAX: usize = 1_000_000;
 /// Most keys one principal's calls may open in all quotas. LIMIT: its next new key is `RATE_LIMITED`; no key is
 /// forgotten to make room, for a forgotten lifetime quota would be a fresh one.
 pub const QUOTA_KEYS_PER_PRINCIPAL_MAX: usize = 200_000;
-
-/// The rung that asks whether this is a call at all.
-pub(crate) const RUNG_CALL: &str = "call";
-/// The rung that asks whether anything is left to spend.
-pub(crate) const RUNG_RATE_LIMIT: &str = "rate_limit";
-/// What is told beside the rungs when an emergency decided.
-pub(crate) const RUNG_EMERGENCY: &str = "emergency";
-/// The rung that asks the principal's policy.
-pub(crate) const RUNG_POLICY: &str = "policy";
 
 /// The bounds of a kernel; the defaults are the constants of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +92,7 @@ pub struct Kernel {
     /// The emergency's time is over by a clock nobody can set. Not state: a start reads the clocks anew.
     pub(crate) lapsed: bool,
     pub(crate) clearances: Clearances,
+    pub(crate) approvals: Approvals,
 }
 
 impl Kernel {
@@ -117,6 +111,7 @@ impl Kernel {
             quotas: Quotas::new(owners),
             generation: 0,
             clearances: Clearances::default(),
+            approvals: Approvals::default(),
             emergency: None,
             lapsed: false,
         }
@@ -154,10 +149,15 @@ impl Kernel {
         if form.kind == VerdictKind::Deny {
             return Some(form);
         }
+        let who = who.name();
+        let gate = self.gate(now, &who, call.trace);
+        if gate.kind == VerdictKind::Deny {
+            return Some(gate);
+        }
         if !self.quotas.limits_any(&profile.name) {
             return None;
         }
-        let (who, tool) = (who.name(), tool_name(call));
+        let tool = tool_name(call);
         let spend = spend_of(&profile.name, &who, call, &tool);
         let rate = self.quotas.opinion(now, &spend, &mut Keys::default());
         (rate.kind == VerdictKind::Deny).then_some(rate)
@@ -182,70 +182,15 @@ impl Kernel {
         let question = Question::new(now, &name, call, &judgement);
         let mut keys = Keys::default();
         let rungs = self.rungs(&question, &mut keys);
-        let verdict = self.decide(&rungs, &question, &mut keys);
-        let draft = record::verdict_row(now, who, call, &verdict, &judgement);
+        let outcome = self.decide(&rungs, &question, &mut keys);
+        let mut draft = record::verdict_row(now, who, call, &outcome.verdict, &judgement);
+        outcome.mark(&mut draft);
         self.apply_verdict(&draft, &mut keys);
         Decision {
-            verdict,
+            verdict: outcome.verdict,
             draft,
-            approval: None,
+            approval: outcome.approval,
         }
-    }
-
-    /// Every rung's name and opinion on a call, in order, as [`Kernel::settle`] would fold them now. Changes nothing.
-    pub(crate) fn rungs(
-        &self,
-        question: &Question<'_>,
-        keys: &mut Keys,
-    ) -> [(&'static str, Verdict); 3] {
-        let judgement = question.judgement;
-        let mut form = form::opinion(question.call, &self.limits.call);
-        let mut rate = Verdict::defer(rate_limit_word());
-        // What is no call spends nothing and is told so first.
-        if form.kind == VerdictKind::Defer && self.quotas.limits_any(&judgement.profile) {
-            rate = self.quotas.opinion(question.now, &question.spend(), keys);
-        }
-        if judgement.posture == Posture::Observe {
-            (form, rate) = (relaxed(form), relaxed(rate));
-        }
-        [
-            (RUNG_CALL, form),
-            (RUNG_RATE_LIMIT, rate),
-            (RUNG_POLICY, judgement.verdict.clone()),
-        ]
-    }
-
-    /// The one verdict the rungs' opinions come to.
-    pub(crate) fn decide(
-        &self,
-        rungs: &[(&'static str, Verdict)],
-        question: &Question<'_>,
-        keys: &mut Keys,
-    ) -> Verdict {
-        let folded = fold(rungs.iter().map(|(_, opinion)| opinion.clone()));
-        let verdict = self.countable(folded, question, keys);
-        if self.is_emergency(question.now) {
-            relieved(verdict, rungs)
-        } else {
-            verdict
-        }
-    }
-
-    /// A call that cannot be counted is not admitted.
-    fn countable(&self, verdict: Verdict, question: &Question<'_>, keys: &mut Keys) -> Verdict {
-        let judgement = question.judgement;
-        let counted = !verdict.kind.admits()
-            || judgement.posture == Posture::Observe
-            || !self.quotas.limits_any(&judgement.profile)
-            || self.quotas.can_count(&question.spend(), keys);
-        if counted {
-            return verdict;
-        }
-        let detail = format!(
-            "quotas already count {} keys for this principal, the most they may",
-            self.limits.quota_keys_per_principal_max
-        );
-        Verdict::deny(Reason::RateLimited, BY_RATE_LIMIT, &detail)
     }
 
     /// Folds one journal row into the state; rows that concern no session and no quota change nothing.
@@ -260,6 +205,9 @@ impl Kernel {
     /// What it spent can be spent again, and the session forgets the call. Without this, a full disk would use up
     /// lifetime quotas on calls that were all refused.
     pub fn retract(&mut self, draft: &Draft) {
+        if draft.kind == RecordKind::Session {
+            self.unreserve(draft);
+        }
         if !matches!(draft.kind, RecordKind::Decide | RecordKind::Deny) {
             return;
         }
@@ -269,6 +217,7 @@ impl Kernel {
         }
         self.sessions.give_back(&turn_in(draft));
         self.uncount_use(draft);
+        self.unwitness(draft);
     }
 
     /// The viewer's sessions, last used first, at most `count_max` of them.
@@ -308,15 +257,32 @@ impl Kernel {
             RecordKind::Policy if draft.subject == ABOUT_GENERATION => {
                 self.generation = draft.generation;
                 self.quotas.begin();
+                self.sessions.terms.clear();
             }
             RecordKind::Policy if draft.subject == ABOUT_PROFILE => {
-                limit::of_note(&draft.note).for_each(|limit| {
-                    self.quotas.add(&draft.profile.as_str().into(), limit);
-                });
+                let profile: Arc<str> = draft.profile.as_str().into();
+                limit::of_note(&draft.note).for_each(|limit| self.quotas.add(&profile, limit));
+                if let Some(terms) = record::terms_of(&draft.note) {
+                    self.sessions.terms.insert(profile, terms);
+                }
             }
             RecordKind::Admit | RecordKind::Quarantine => self.apply_result(draft),
             RecordKind::Clear => self.apply_clear(draft),
             RecordKind::Emergency => self.apply_emergency(draft),
+            RecordKind::Approve => self.apply_ruling(draft),
+            RecordKind::Session if !draft.trace.is_empty() => self.apply_session(draft),
+            _ => {}
+        }
+    }
+
+    fn apply_session(&mut self, draft: &Draft) {
+        match draft.subject.as_str() {
+            ABOUT_CONTROL => self.apply_control(draft),
+            ABOUT_RESET => self.apply_reset(draft),
+            ABOUT_TAINT => self.apply_taint(draft),
+            ABOUT_RESERVE => self.apply_reserve(draft),
+            ABOUT_SETTLE => self.apply_settle(draft),
+            // What a session was told is its flow's, and changes nothing here.
             _ => {}
         }
     }
@@ -332,59 +298,7 @@ impl Kernel {
             self.sessions.count(now, &turn_in(draft));
         }
         self.count_use(draft);
-    }
-}
-
-/// One call as the rungs see it.
-pub(crate) struct Question<'a> {
-    now: Timestamp,
-    who: &'a str,
-    call: &'a ToolCall<'a>,
-    tool: Cow<'a, str>,
-    judgement: &'a Judgement,
-}
-
-impl<'a> Question<'a> {
-    pub(crate) fn new(
-        now: Timestamp,
-        who: &'a str,
-        call: &'a ToolCall<'a>,
-        judgement: &'a Judgement,
-    ) -> Self {
-        Self {
-            now,
-            who,
-            call,
-            tool: tool_name(call),
-            judgement,
-        }
-    }
-
-    fn spend(&self) -> Spend<'_> {
-        spend_of(&self.judgement.profile, self.who, self.call, &self.tool)
-    }
-}
-
-/// Under `observe` a refusal becomes a note on the allow.
-fn relaxed(opinion: Verdict) -> Verdict {
-    if opinion.kind != VerdictKind::Deny {
-        return opinion;
-    }
-    Verdict {
-        would_deny: Some(opinion.reason),
-        ..Verdict::defer(opinion.by)
-    }
-}
-
-/// The call as the quotas see it, in the words its record will use.
-fn spend_of<'a>(profile: &'a str, who: &'a str, call: &ToolCall<'a>, tool: &'a str) -> Spend<'a> {
-    let bytes = u64::try_from(call.args.len()).unwrap_or(u64::MAX);
-    Spend {
-        profile,
-        who,
-        trace: record::trace_id(call),
-        tool,
-        bytes,
+        self.apply_witness(draft);
     }
 }
 
@@ -405,10 +319,6 @@ fn turn_in(draft: &Draft) -> Turn<'_> {
         admitted: admitted(draft),
         // A reason this build does not know is still a refusal.
         reason: Reason::parse(&draft.reason).unwrap_or(Reason::DefaultDeny),
+        profile: &draft.profile,
     }
-}
-
-/// The tool's name as records and quotas keep it.
-pub(crate) fn tool_name<'a>(call: &ToolCall<'a>) -> Cow<'a, str> {
-    form::recordable(call.tool, TOOL_NAME_BYTES_MAX)
 }

@@ -7,8 +7,10 @@ use crate::{
     Timestamp,
     form::trace_is_sound,
     judge::{Judgement, Snapshot},
-    kernel::tool_name,
     limit::{Limit, to_notes},
+    rungs::tool_name,
+    terms::{Budget, Pace, Terms},
+    words::{Note, Words},
 };
 
 /// `subject` of the POLICY row that begins a generation.
@@ -84,6 +86,7 @@ pub(crate) fn policy_rows(now: Timestamp, snapshot: &Snapshot) -> Vec<Draft> {
         rows.extend(
             to_notes(&limits, TEXT_BYTES_MAX)
                 .into_iter()
+                .chain(terms_note(&profile.terms))
                 .map(|note| Draft {
                     subject: ABOUT_PROFILE.to_owned(),
                     profile: profile.name.as_ref().to_owned(),
@@ -95,6 +98,45 @@ pub(crate) fn policy_rows(now: Timestamp, snapshot: &Snapshot) -> Vec<Draft> {
         );
     }
     rows
+}
+
+/// What begins the note of a profile's row that says what sessions are given.
+const TERMS: &str = "session=given";
+
+/// What a profile gives its sessions, as its row says it; `None` for a profile that gives no bounds.
+fn terms_note(terms: &Terms) -> Option<String> {
+    let (budget, pace) = (&terms.budget, &terms.pace);
+    if *budget == Budget::default() && *pace == Pace::default() {
+        return None;
+    }
+    let said = Words::default()
+        .word("session", "given")
+        .maybe("turns", budget.turns.map(Some))
+        .maybe("tokens", budget.tokens.map(Some))
+        .maybe("cost_micros", budget.cost_micros.map(Some))
+        .maybe("context_tokens", budget.context_tokens.map(Some))
+        .maybe("turn_tokens", pace.turn_tokens_max.map(Some))
+        .maybe("turn_gap_ms", pace.turn_gap_ms_min.map(Some));
+    Some(said.text(""))
+}
+
+/// What a profile's row gives its sessions, when it does.
+pub(crate) fn terms_of(note: &str) -> Option<(Budget, Pace)> {
+    if !note.starts_with(TERMS) {
+        return None;
+    }
+    let note = Note::read(note);
+    let budget = Budget {
+        turns: note.number("turns"),
+        tokens: note.number("tokens"),
+        context_tokens: note.number("context_tokens"),
+        cost_micros: note.number("cost_micros"),
+    };
+    let pace = Pace {
+        turn_tokens_max: note.number("turn_tokens"),
+        turn_gap_ms_min: note.number("turn_gap_ms"),
+    };
+    Some((budget, pace))
 }
 
 /// The row of a policy that was refused and left the one in force in force.

@@ -1,7 +1,14 @@
 //! Sessions: what each conversation did so far.
 
-use std::{collections::HashMap, sync::Arc};
+mod lost;
+mod steering;
 
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use fak_chain::Draft;
 use fak_types::{Reason, Taint};
 use slab::Slab;
 
@@ -9,14 +16,20 @@ use crate::{
     Timestamp,
     admit::worse,
     recency::{Mark, Recency},
+    terms::{Budget, Pace},
 };
+
+pub use lost::{LOST_MAX, LOST_PER_PRINCIPAL_MAX};
+pub(crate) use lost::{Lost, Owner as LostOwner, Residue};
+pub(crate) use steering::{Cost, Reservation};
+pub use steering::{RESERVED_MS_MAX, RESERVED_TURNS_MAX, SETTLED_TURNS_MAX, Steering};
 
 /// Most idle sessions one call sweeps. LIMIT: no caller pays for everybody's rubbish.
 pub const EXPIRED_PER_CALL_MAX: usize = 64;
 
 /// Whether a session's calls are judged at all.
 ///
-/// Every session is `Running` until somebody steers it; the other words are what steering will set.
+/// Every session is `Running` until somebody steers it or its context is used up. From `Stopped` nothing leads back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunState {
     /// Calls are judged.
@@ -89,6 +102,10 @@ pub struct Session {
     pub last_reason: Reason,
     /// Grows by one with every change.
     pub rev: u64,
+    /// The profile that judged when it was opened.
+    pub profile: Arc<str>,
+    /// What it may still spend and how it is steered; `None`: unbounded, and nobody steered it.
+    pub steering: Option<Box<Steering>>,
 }
 
 /// Whose sessions somebody may see.
@@ -132,6 +149,13 @@ pub(crate) struct Sessions {
     owners: HashMap<Arc<str>, Owner>,
     recency: Recency,
     tick: u64,
+    pub(crate) lost: Lost,
+    /// What each profile in force gives a new session; none for a profile that gives no bounds.
+    pub(crate) terms: BTreeMap<Arc<str>, (Budget, Pace)>,
+    /// How many live sessions have a [`Steering`].
+    steered: usize,
+    /// The name of the profile that opened the last session: most sessions share it.
+    profile: Arc<str>,
 }
 
 /// What one verdict did.
@@ -141,6 +165,32 @@ pub(crate) struct Turn<'a> {
     pub(crate) trace: &'a str,
     pub(crate) admitted: bool,
     pub(crate) reason: Reason,
+    pub(crate) profile: &'a str,
+}
+
+/// Which session a row is about, and by which profile it is opened should it be new.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a> {
+    pub(crate) who: &'a str,
+    pub(crate) trace: &'a str,
+    pub(crate) profile: &'a str,
+}
+
+impl<'a> Name<'a> {
+    pub(crate) fn of(draft: &'a Draft) -> Self {
+        Self {
+            who: &draft.who,
+            trace: &draft.trace,
+            profile: &draft.profile,
+        }
+    }
+}
+
+/// A session as its gate sees it, live or forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gated<'a> {
+    pub(crate) run: RunState,
+    pub(crate) steering: &'a Steering,
 }
 
 fn fresh(slots: &Slab<Slot>) -> impl Fn(Mark) -> bool + '_ {
@@ -160,6 +210,10 @@ impl Sessions {
             owners,
             recency: Recency::default(),
             tick: 0,
+            lost: Lost::default(),
+            terms: BTreeMap::new(),
+            steered: 0,
+            profile: Arc::default(),
         }
     }
 
@@ -168,7 +222,7 @@ impl Sessions {
         self.expire(now);
         let at = match self.find(turn.who, turn.trace) {
             Some(at) => at,
-            None => self.open(now, turn.who, turn.trace),
+            None => self.open(now, turn.who, turn.trace, turn.profile),
         };
         if let Some(slot) = self.slots.get_mut(at) {
             let session = &mut slot.session;
@@ -178,33 +232,96 @@ impl Sessions {
             session.last = now;
             session.last_reason = turn.reason;
             session.rev += 1;
+            if let (true, Some(steering)) = (turn.admitted, &mut session.steering) {
+                steering.called = now;
+            }
         }
         self.touch(at);
     }
 
     /// Notes one result, opening the session when it is new.
-    pub(crate) fn read(
-        &mut self,
-        now: Timestamp,
-        who: &str,
-        trace: &str,
-        taint: Taint,
-        sealed: bool,
-    ) {
-        self.expire(now);
-        let at = match self.find(who, trace) {
-            Some(at) => at,
-            None => self.open(now, who, trace),
-        };
-        if let Some(slot) = self.slots.get_mut(at) {
-            let session = &mut slot.session;
+    pub(crate) fn read(&mut self, now: Timestamp, name: Name<'_>, taint: Taint, sealed: bool) {
+        self.change(now, name, |session| {
             session.results += u64::from(!sealed);
             session.sealed += u64::from(sealed);
             session.taint = worse(session.taint, taint);
             session.last = now;
+        });
+    }
+
+    /// Changes one session, opening it when it is new.
+    pub(crate) fn change(
+        &mut self,
+        now: Timestamp,
+        name: Name<'_>,
+        change: impl FnOnce(&mut Session),
+    ) {
+        self.expire(now);
+        let at = match self.find(name.who, name.trace) {
+            Some(at) => at,
+            None => self.open(now, name.who, name.trace, name.profile),
+        };
+        if let Some(slot) = self.slots.get_mut(at) {
+            let session = &mut slot.session;
+            self.steered -= usize::from(session.steering.is_some());
+            change(session);
             session.rev += 1;
+            self.steered += usize::from(session.steering.is_some());
         }
         self.touch(at);
+    }
+
+    /// A session as its gate sees it; `None` for one that nothing stands against. Costs nothing while nobody is
+    /// steered and no profile gives budgets.
+    pub(crate) fn gated(&self, who: &str, trace: &str) -> Option<Gated<'_>> {
+        if self.steered == 0 && self.lost.steered() == 0 {
+            return None;
+        }
+        let (run, steering) = match self.find(who, trace).and_then(|at| self.session(at)) {
+            Some(session) => (session.run, session.steering.as_deref()),
+            None => {
+                let residue = self.lost.get(who, trace)?;
+                (residue.run, residue.steering.as_deref())
+            }
+        };
+        steering.map(|steering| Gated { run, steering })
+    }
+
+    /// Whether there is a session of this name, live or not wholly forgotten.
+    pub(crate) fn is_known(&self, who: &str, trace: &str) -> bool {
+        self.find(who, trace).is_some() || self.lost.get(who, trace).is_some()
+    }
+
+    /// Whose sessions of this name are live.
+    pub(crate) fn owners_of(&self, trace: &str) -> Vec<&Session> {
+        let places = self
+            .owners
+            .values()
+            .filter_map(|owner| owner.by_trace.get(trace));
+        places.filter_map(|at| self.session(*at)).collect()
+    }
+
+    /// What a new session of this profile is given.
+    pub(crate) fn given(&self, profile: &str) -> Option<Box<Steering>> {
+        let (budget, pace) = self.terms.get(profile)?;
+        Some(Box::new(Steering::given(*budget, *pace)))
+    }
+
+    /// Puts a session back as it was, or away when it was not there.
+    pub(crate) fn put_back(&mut self, who: &str, trace: &str, before: Option<Session>) {
+        let Some(at) = self.find(who, trace) else {
+            return;
+        };
+        let Some(before) = before else {
+            self.take_out(at);
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(at) {
+            self.steered -= usize::from(slot.session.steering.is_some());
+            self.steered += usize::from(before.steering.is_some());
+            let rev = slot.session.rev + 1;
+            slot.session = Session { rev, ..before };
+        }
     }
 
     /// Undoes one count.
@@ -247,9 +364,17 @@ impl Sessions {
 
     /// Puts back a session that was live, as the most recent.
     pub(crate) fn restore(&mut self, session: Session) {
-        let at = self.open(session.first, &session.principal, &session.trace);
+        let at = self.open(
+            session.first,
+            &session.principal,
+            &session.trace,
+            &session.profile,
+        );
         if let Some(slot) = self.slots.get_mut(at) {
-            slot.session = session;
+            self.steered -= usize::from(slot.session.steering.is_some());
+            self.steered += usize::from(session.steering.is_some());
+            let profile = Arc::clone(&slot.session.profile);
+            slot.session = Session { profile, ..session };
         }
         self.touch(at);
     }
@@ -262,8 +387,18 @@ impl Sessions {
         self.owners.get(who)?.by_trace.get(trace).copied()
     }
 
-    fn open(&mut self, now: Timestamp, who: &str, trace: &str) -> usize {
+    fn open(&mut self, now: Timestamp, who: &str, trace: &str, profile: &str) -> usize {
         self.make_room(who);
+        let residue = self.lost.take(who, trace).unwrap_or_else(|| Residue {
+            taint: self.lost.unknown(who),
+            run: RunState::Running,
+            rev: 0,
+            steering: self.given(profile),
+        });
+        self.steered += usize::from(residue.steering.is_some());
+        if *self.profile != *profile {
+            self.profile = profile.into();
+        }
         let name = self
             .owners
             .get_key_value(who)
@@ -273,17 +408,19 @@ impl Sessions {
         let session = Session {
             trace: Arc::clone(&trace),
             principal: Arc::clone(&name),
-            run: RunState::Running,
+            run: residue.run,
             calls: 0,
             allowed: 0,
             denied: 0,
             results: 0,
             sealed: 0,
-            taint: Taint::Trusted,
+            taint: residue.taint,
             first: now,
             last: now,
             last_reason: Reason::None,
-            rev: 0,
+            rev: residue.rev,
+            profile: Arc::clone(&self.profile),
+            steering: residue.steering,
         };
         let at = self.slots.insert(Slot { session, tick: 0 });
         self.owners
@@ -343,128 +480,26 @@ impl Sessions {
         }
     }
 
+    /// Forgets a session, but for what must not be forgotten of it.
     fn remove(&mut self, at: usize) {
-        let Some(slot) = self.slots.try_remove(at) else {
-            return;
-        };
-        let name = &slot.session.principal;
+        if let Some(session) = self.take_out(at) {
+            self.lost.keep(session);
+        }
+    }
+
+    fn take_out(&mut self, at: usize) -> Option<Session> {
+        let Slot { session, .. } = self.slots.try_remove(at)?;
+        self.steered -= usize::from(session.steering.is_some());
+        let name = &session.principal;
         if let Some(owner) = self.owners.get_mut(name) {
-            owner.by_trace.remove(&slot.session.trace);
+            owner.by_trace.remove(&session.trace);
             if owner.by_trace.is_empty() {
                 self.owners.remove(name);
             }
         }
+        Some(session)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const T0: u64 = 1_700_000_000_000_000;
-
-    fn sessions() -> Sessions {
-        Sessions::new(Bounds {
-            live_max: 20,
-            per_principal_max: 8,
-            idle_ms_max: 1000,
-        })
-    }
-
-    fn admit<'a>(who: &'a str, trace: &'a str) -> Turn<'a> {
-        Turn {
-            who,
-            trace,
-            admitted: true,
-            reason: Reason::None,
-        }
-    }
-
-    #[test]
-    fn a_trace_belongs_to_who_opened_it() {
-        let mut sessions = sessions();
-        let refused = Turn {
-            admitted: false,
-            reason: Reason::PolicyBlock,
-            ..admit("uid:2", "t")
-        };
-        sessions.count(Timestamp(T0), &admit("uid:1", "t"));
-        sessions.count(Timestamp(T0 + 5), &admit("uid:1", "t"));
-        sessions.count(Timestamp(T0 + 9), &refused);
-        let own = sessions.get(Viewer::Own("uid:1"), "t").unwrap();
-        assert_eq!((own.calls, own.allowed, own.denied, own.rev), (2, 2, 0, 2));
-        assert_eq!((own.first.0, own.last.0), (T0, T0 + 5));
-        let other = sessions.get(Viewer::Own("uid:2"), "t").unwrap();
-        assert_eq!(
-            (other.calls, other.denied, other.last_reason),
-            (1, 1, Reason::PolicyBlock)
-        );
-        assert_eq!(sessions.get(Viewer::Own("uid:3"), "t"), None);
-        assert_eq!(&*sessions.get(Viewer::All, "t").unwrap().principal, "uid:2");
-        assert_eq!(
-            (
-                sessions.live(Viewer::All),
-                sessions.live(Viewer::Own("uid:1"))
-            ),
-            (2, 1)
-        );
-    }
-
-    #[test]
-    fn a_flood_displaces_the_flooders_own_sessions() {
-        let mut sessions = sessions();
-        sessions.count(Timestamp(T0), &admit("uid:1", "quiet"));
-        for n in 0..1000 {
-            sessions.count(Timestamp(T0), &admit("uid:2", &format!("flood-{n}")));
-        }
-        assert_eq!(sessions.live(Viewer::Own("uid:2")), 8);
-        assert!(sessions.get(Viewer::Own("uid:1"), "quiet").is_some());
-        let newest: Vec<_> = sessions
-            .newest(Viewer::Own("uid:2"))
-            .take(2)
-            .map(|s| s.trace.to_string())
-            .collect();
-        assert_eq!(newest, ["flood-999", "flood-998"]);
-        for who in 3..30 {
-            for n in 0..8 {
-                sessions.count(
-                    Timestamp(T0),
-                    &admit(&format!("uid:{who}"), &format!("{n}")),
-                );
-            }
-        }
-        assert_eq!(sessions.live(Viewer::All), 20);
-        assert_eq!(sessions.newest(Viewer::All).count(), 20);
-    }
-
-    #[test]
-    fn idle_sessions_go() {
-        let mut sessions = sessions();
-        sessions.count(Timestamp(T0), &admit("uid:1", "old"));
-        sessions.count(Timestamp(T0 + 900_000), &admit("uid:1", "new"));
-        sessions.count(Timestamp(T0 + 1_500_000), &admit("uid:2", "x"));
-        assert!(sessions.get(Viewer::Own("uid:1"), "old").is_none());
-        assert!(sessions.get(Viewer::Own("uid:1"), "new").is_some());
-        sessions.count(Timestamp(T0 + 99_000_000), &admit("uid:2", "y"));
-        assert_eq!(
-            sessions.owners.len(),
-            1,
-            "a principal without sessions costs nothing"
-        );
-    }
-
-    #[test]
-    fn spellings_are_golden() {
-        let words: Vec<_> = RunState::ALL.iter().map(|state| state.as_str()).collect();
-        assert_eq!(
-            words,
-            ["running", "throttled", "paused", "draining", "stopped"]
-        );
-        assert!(
-            RunState::ALL
-                .iter()
-                .all(|&state| RunState::parse(state.as_str()) == Some(state))
-        );
-        assert_eq!(RunState::parse("RUNNING"), None);
-    }
-}
+mod tests;
