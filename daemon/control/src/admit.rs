@@ -14,6 +14,7 @@ use tonic::Status;
 
 use crate::{
     desk::{BY_JOURNAL, Desk, now, unhurried},
+    flow::Reading,
     gate::Caller,
     port::{Evidence, Kept, KeptAbout, KeptKind, Office},
     question, shown, wire,
@@ -35,11 +36,13 @@ const CALL_ID_BYTES_MAX: usize = 128;
 const BY_SCREEN: &str = "screen";
 
 /// Reported in `by` when bytes could not be kept.
-const BY_VAULT: &str = "vault";
+pub(crate) const BY_VAULT: &str = "vault";
 
 /// A result as it came in.
 struct Answer {
     tool: String,
+    /// The arguments it was called with, when they were sent.
+    args: Option<String>,
     bytes: Vec<u8>,
     trace: String,
     call_id: String,
@@ -50,7 +53,7 @@ impl Answer {
         let v1::AdmitRequest {
             call_seq: _,
             outcome: _,
-            args: _,
+            args,
             tool,
             result,
             trace_id,
@@ -70,6 +73,12 @@ impl Answer {
             );
             return Err(Status::invalid_argument(text));
         }
+        let args = String::from_utf8(args).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Status::invalid_argument(format!(
+                "args: is not UTF-8 at byte {at}; send the call's JSON text, or nothing"
+            ))
+        })?;
         let trace = if trace_id.is_empty() {
             question::mint_trace().map_err(|status| *status)?
         } else {
@@ -82,6 +91,7 @@ impl Answer {
         }
         Ok(Self {
             tool,
+            args: (!args.is_empty()).then_some(args),
             bytes: result,
             trace,
             call_id,
@@ -128,7 +138,19 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             seal: &ruling.seal,
             note: &ruling.note,
         };
+        self.prepare_reading(who, &snapshot, &answer.trace);
         let told = self.write_result(who, &snapshot, &facts).await;
+        let told = told.and_then(|seq| {
+            let reading = Reading {
+                trace: &answer.trace,
+                tool: &answer.tool,
+                args: answer.args.as_deref(),
+                shown: &ruling.shown,
+                row: seq,
+            };
+            self.note_read(who, &snapshot, &ruling.verdict, &reading)?;
+            Ok(seq)
+        });
         let mut response = v1::AdmitResponse {
             durability: admission.durability.as_str().to_owned(),
             taint: ruling.taint.as_str().to_owned(),
@@ -168,6 +190,21 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         self.with_kernel(|kernel| kernel.take_in(&draft));
         let written = self.evidence.append(draft).await;
         written.map_err(|unwritten| Verdict::deny(Reason::DefaultDeny, BY_JOURNAL, &unwritten.why))
+    }
+
+    /// Labels what a session is shown; what cannot be labelled is not shown.
+    fn note_read(
+        &self,
+        who: &Principal,
+        snapshot: &Snapshot,
+        verdict: &Verdict,
+        reading: &Reading<'_>,
+    ) -> Result<(), Verdict> {
+        if verdict.kind.admits() {
+            self.note_reading(who, snapshot, reading)
+        } else {
+            Ok(())
+        }
     }
 
     fn screen_bytes(&self, tool: &str, bytes: &[u8], trust: Trust) -> Admission {
@@ -343,18 +380,28 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             seal: &request.seal,
             note: &format!("page in; {}", note(&admission)),
         };
-        let (verdict, seq) = match self.write_result(who, &snapshot, &facts).await {
+        self.prepare_reading(who, &snapshot, &about.trace);
+        let most = self.limits().frame_bytes;
+        let shown = part(&bytes, request.offset, request.limit, most);
+        let written = self.write_result(who, &snapshot, &facts).await;
+        let written = written.and_then(|seq| {
+            let reading = Reading {
+                trace: &about.trace,
+                tool: &about.tool,
+                args: None,
+                shown: &shown,
+                row: seq,
+            };
+            self.note_read(who, &snapshot, &verdict, &reading)?;
+            Ok(seq)
+        });
+        let (verdict, seq) = match written {
             Ok(seq) => (verdict, seq),
             Err(refused) => (refused, 0),
         };
         let total = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let result = if verdict.kind.admits() {
-            part(
-                &bytes,
-                request.offset,
-                request.limit,
-                self.limits().frame_bytes,
-            )
+            shown
         } else {
             Vec::new()
         };
@@ -409,7 +456,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     }
 }
 
-fn check_reason(reason: &str) -> Result<(), Status> {
+pub(crate) fn check_reason(reason: &str) -> Result<(), Status> {
     if (1..=REASON_BYTES_MAX).contains(&reason.len()) {
         return Ok(());
     }

@@ -22,6 +22,7 @@ use crate::{
     conn::Peer,
     door::Door,
     emergency::Glass,
+    flow::Ledgers,
     gate::Porter,
     memo::Memo,
     port::{Change, Changed, Evidence, Means, Office, Prepared, Unwritten},
@@ -58,6 +59,7 @@ pub struct Desk<E, O> {
     pub(crate) checked: Mutex<Option<Checked>>,
     draining: watch::Sender<bool>,
     queue: FairQueue,
+    pub(crate) ledgers: Ledgers,
     pub(crate) glass: Glass,
     /// Held while a change is made.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -90,18 +92,20 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         snapshot: Arc<Snapshot>,
     ) -> Self {
         let (evidence, office) = ports;
+        let ledgers = Ledgers::new(&*means.memory);
         Self {
             evidence,
             office,
             accounts: Arc::new(Accounts::new(limits)),
             limits,
-            means,
             snapshot: ArcSwap::new(snapshot),
+            means,
             glass: Glass::of(&kernel, now()),
             kernel: Mutex::new(kernel),
             checked: Mutex::default(),
             draining: watch::Sender::new(false),
             queue: FairQueue::new(LONG_TURNS_MAX),
+            ledgers,
             changing: tokio::sync::Mutex::default(),
             judged: AtomicU64::new(0),
             started: Instant::now(),
@@ -300,7 +304,8 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     pub(crate) fn explain(&self, who: &Principal, question: &Question) -> v1::ExplainResponse {
         let call = question.call();
         let snapshot = self.snapshot.load();
-        let (judgement, rungs) = snapshot.explain(who, &call, &Memo::new(&*self.means.world));
+        let (mut judgement, rungs) = snapshot.explain(who, &call, &Memo::new(&*self.means.world));
+        judgement.flow = self.flow_opinion(who, &snapshot, question);
         let explanation =
             self.with_kernel(|kernel| kernel.explain(now(), who, &call, &judgement, rungs));
         v1::ExplainResponse {
@@ -344,7 +349,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             Some(verdict) => snapshot.shed(who, &call, verdict),
             None => snapshot.judge(who, &call, &Memo::new(&*self.means.world)),
         };
-        let mut decision = self.with_kernel(|kernel| kernel.settle(now, who, &call, judgement));
+        let mut decision = self.settle_flow((who, question), &snapshot, now, judgement);
         decision.draft.call.clone_from(&question.call_id);
         decision.draft.took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.judged.fetch_add(1, Ordering::Relaxed);

@@ -52,7 +52,8 @@ pub use tonic::transport::Error as TransportError;
 
 pub use port::{
     About, Change, Changed, Evidence, Health, Keep, Kept, KeptAbout, KeptKind, Manifest, Means,
-    Notary, Office, Prepared, ProfileInfo, Refusal, Remember, Row, Signed, Unwritten, Verified,
+    Notary, Office, Prepared, ProfileInfo, Refusal, Remember, Row, Signed, Unkept, Unwritten,
+    Verified,
 };
 
 /// Longest header block of a request. LIMIT: gRPC needs a few hundred bytes.

@@ -242,14 +242,32 @@ pub trait Keep: Send + Sync + 'static {
     fn forget(&self, seal: &str) -> Result<(), String>;
 }
 
+/// Why a record is not in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unkept {
+    /// There is no room for it; dropping another log makes some.
+    Full(String),
+    /// It cannot be written now.
+    Failed(String),
+}
+
+impl fmt::Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Full(why) | Self::Failed(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Unkept {}
+
 /// What must outlive the process and may not be read by others: logs of records, by name, sealed. Its calls may block
 /// on the disk.
 pub trait Remember: Send + Sync + 'static {
     /// Adds a record to a log; durable when it returns.
     ///
     /// # Errors
-    /// A sentence with the remedy. Then the record is not in the log, and what depends on it must be refused.
-    fn remember(&self, log: &str, record: &[u8]) -> Result<(), String>;
+    /// [`Unkept`], with the remedy. What depends on the record must be refused.
+    fn remember(&self, log: &str, record: &[u8]) -> Result<(), Unkept>;
 
     /// The records of a log, the oldest first; none for a log nobody wrote.
     ///
@@ -260,8 +278,8 @@ pub trait Remember: Send + Sync + 'static {
     /// Puts one record in place of all of a log's, or leaves the log as it was.
     ///
     /// # Errors
-    /// A sentence with the remedy.
-    fn condense(&self, log: &str, record: &[u8]) -> Result<(), String>;
+    /// [`Unkept`], with the remedy.
+    fn condense(&self, log: &str, record: &[u8]) -> Result<(), Unkept>;
 
     /// Removes a log.
     ///
@@ -281,6 +299,8 @@ pub struct Means {
     pub screen: LazyLock<Screen>,
     /// Where results go that may not be read.
     pub keep: Box<dyn Keep>,
+    /// Where sessions' values and kept answers are remembered.
+    pub memory: Box<dyn Remember>,
 }
 
 /// A manifest to load.

@@ -1,21 +1,30 @@
 //! The vault as the service sees it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use fak_control::{Keep, Kept, KeptAbout, KeptKind};
+use fak_control::{Keep, Kept, KeptAbout, KeptKind, Remember, Unkept};
 use fak_kernel::Timestamp;
 use fak_telemetry::{Event, Notice};
 use fak_types::Digest;
-use fak_vault::{Kind, Limits, Meta, ReadError, SealId, Vault};
+use fak_vault::{Kind, Limits, LogError, LogLimits, Meta, ReadError, SealId, Vault};
 
 use crate::keys::KeyDir;
 
 /// The vault's name in the state directory.
 const VAULT_DIR: &str = "vault";
 
-/// Keeps results that may not be read, sealed, below the state directory.
+/// How much sessions' logs may take. A record may be an image of a whole ledger of values.
+const LOGS: LogLimits = LogLimits {
+    bytes_max: 1 << 30,
+    count_max: 65_536,
+    log_bytes_max: 24 << 20,
+    record_bytes_max: 8 << 20,
+};
+
+/// Keeps results that may not be read, and what sessions remember, sealed, below the state directory.
+#[derive(Clone)]
 pub(crate) struct VaultKeep {
-    vault: Vault,
+    vault: Arc<Vault>,
     /// The digest of what judges results.
     rules: Digest,
 }
@@ -27,7 +36,11 @@ impl VaultKeep {
     /// A sentence that names the file and the fix.
     pub(crate) fn open(state_dir: &Path, rules: Digest) -> Result<Self, String> {
         let key = KeyDir::below(state_dir).vault_key()?;
-        let (vault, opened) = Vault::open(&state_dir.join(VAULT_DIR), key, Limits::default())
+        let limits = Limits {
+            logs: LOGS,
+            ..Limits::default()
+        };
+        let (vault, opened) = Vault::open(&state_dir.join(VAULT_DIR), key, limits)
             .map_err(|error| error.to_string())?;
         for unreadable in &opened.unreadable {
             Notice::of(Event::Internal).say(&format!(
@@ -35,7 +48,10 @@ impl VaultKeep {
                 unreadable.problem
             ));
         }
-        Ok(Self { vault, rules })
+        Ok(Self {
+            vault: Arc::new(vault),
+            rules,
+        })
     }
 }
 
@@ -95,5 +111,41 @@ impl Keep for VaultKeep {
             holds: sealed.holds.iter().map(hold).collect(),
             bytes,
         }))
+    }
+}
+
+fn unkept(error: &LogError) -> Unkept {
+    match error {
+        LogError::Full { .. } => Unkept::Full(error.to_string()),
+        other => Unkept::Failed(other.to_string()),
+    }
+}
+
+impl Remember for VaultKeep {
+    fn remember(&self, log: &str, record: &[u8]) -> Result<(), Unkept> {
+        let log = self.vault.log(log).map_err(|error| unkept(&error))?;
+        log.append(record).map_err(|error| unkept(&error))
+    }
+
+    fn recall(&self, log: &str) -> Result<Vec<Vec<u8>>, String> {
+        let log = self.vault.log(log).map_err(|error| error.to_string())?;
+        log.read_all().map_err(|error| error.to_string())
+    }
+
+    fn condense(&self, log: &str, record: &[u8]) -> Result<(), Unkept> {
+        let log = self.vault.log(log).map_err(|error| unkept(&error))?;
+        log.replace(&[record]).map_err(|error| unkept(&error))
+    }
+
+    fn drop_log(&self, log: &str) -> Result<(), String> {
+        let log = self.vault.log(log).map_err(|error| error.to_string())?;
+        log.remove().map_err(|error| error.to_string())
+    }
+
+    fn logs(&self) -> Vec<(String, Timestamp)> {
+        let named = self.vault.logs().into_iter();
+        named
+            .map(|info| (info.name, Timestamp(info.changed_us)))
+            .collect()
     }
 }

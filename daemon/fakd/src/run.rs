@@ -56,6 +56,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(10);
 /// Threads that answer.
 const WORKERS: usize = 2;
 
+/// How often what idle sessions remember is looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
 /// Threads for what may block: reading and verifying the journal. LIMIT: more work waits.
 const BLOCKING_THREADS_MAX: usize = 4;
 
@@ -235,7 +238,8 @@ async fn open_desk(
     let means = Means {
         world: Box::new(FileSystem),
         screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
-        keep: Box::new(keep),
+        keep: Box::new(keep.clone()),
+        memory: Box::new(keep),
     };
     let desk = Desk::new(limits, (evidence, office), means, kernel, snapshot);
     Ok((desk, image_upto))
@@ -297,6 +301,7 @@ async fn serve(
     let mut image_upto = image_upto;
     let mut was_sound = true;
     let mut signed_at = Instant::now();
+    let mut swept_at = None;
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
@@ -308,6 +313,7 @@ async fn serve(
                 image_upto = restore::refresh(&journal, &desk.evidence.path, image_upto).await;
                 desk.evidence.count_ahead().await;
                 signed_at = sign_when_due(&desk, signed_at).await;
+                swept_at = sweep_when_due(&desk, swept_at);
             }
             ended = &mut serving => {
                 let text = format!("{ended:?}");
@@ -349,6 +355,16 @@ async fn reload(desk: &DeskHere) {
         )
     };
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+/// Forgets what idle sessions remember when it is time to; yields when the last look was.
+fn sweep_when_due(desk: &Arc<DeskHere>, swept_at: Option<Instant>) -> Option<Instant> {
+    if swept_at.is_some_and(|last| last.elapsed() < SWEEP_EVERY) {
+        return swept_at;
+    }
+    let desk = Arc::clone(desk);
+    tokio::task::spawn_blocking(move || desk.sweep());
+    Some(Instant::now())
 }
 
 /// Signs a checkpoint when it is time for one; yields when the last look was.

@@ -35,6 +35,14 @@ impl Ledger {
         self.full = true;
     }
 
+    /// How many bytes of the user's words there is room for. A longer text would be left out whole.
+    #[must_use]
+    pub fn words_room(&self) -> usize {
+        self.bounds
+            .words_bytes_max
+            .saturating_sub(self.words.text.len())
+    }
+
     /// Whether the session is held to a list of tools.
     #[must_use]
     pub fn is_scoped(&self) -> bool {

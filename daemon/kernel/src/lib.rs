@@ -51,6 +51,7 @@ mod rungs;
 mod session;
 mod steer;
 mod tally;
+mod tell;
 mod terms;
 mod time;
 mod turns;
@@ -91,5 +92,6 @@ pub use tally::{
     Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, Results, TALLY_RULES_MAX, Tally,
 };
 pub use terms::{APPROVAL_MS, Budget, Pace, Price, Terms};
+pub use tell::{ABOUT_TELL, tell_row};
 pub use time::{Timestamp, mint_trace};
 pub use turns::{ABOUT_RESERVE, ABOUT_SETTLE, BY_PRICE, BY_TURN, Reserved, TurnAsk, TurnError};

@@ -2,6 +2,7 @@
 
 mod doors;
 mod emergency;
+mod flow;
 mod judging;
 mod peers;
 mod results;

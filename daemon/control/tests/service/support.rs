@@ -1,6 +1,7 @@
 //! A service on a real socket in a private directory, with a journal in memory.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -13,7 +14,8 @@ use std::{
 use fak_chain::{Draft, RecordKind};
 use fak_control::{
     About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Keep, Kept, KeptAbout, Limits,
-    Means, Notary, Office, Prepared, ProfileInfo, Refusal, Row, Signed, Unwritten, Verified,
+    Means, Notary, Office, Prepared, ProfileInfo, Refusal, Remember, Row, Signed, Unkept,
+    Unwritten, Verified,
 };
 use fak_kernel::{Kernel, Snapshot, Tally, Timestamp};
 use fak_policy::{Diagnostic, Format, NoWorld, Policy, PolicySet};
@@ -211,11 +213,72 @@ impl Keep for Shelf {
 /// How much a [`Shelf`] holds.
 pub(crate) const SHELF_MAX: usize = 3;
 
-fn means() -> Means {
+fn means(notebook: Notebook) -> Means {
     Means {
         world: Box::new(NoWorld),
         screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
         keep: Box::new(Shelf::default()),
+        memory: Box::new(notebook),
+    }
+}
+
+/// How many logs a [`Notebook`] has room for.
+pub(crate) const LOGS_MAX: usize = 100;
+
+/// Logs in memory that can be told to fail.
+#[derive(Clone, Default)]
+pub(crate) struct Notebook {
+    logs: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
+    pub(crate) fails: Arc<AtomicBool>,
+}
+
+impl Notebook {
+    fn write(&self, work: impl FnOnce(&mut BTreeMap<String, Vec<Vec<u8>>>)) -> Result<(), Unkept> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(Unkept::Failed("the disk is full: free space".to_owned()));
+        }
+        work(&mut self.logs.lock().expect("sound"));
+        Ok(())
+    }
+}
+
+impl Remember for Notebook {
+    fn remember(&self, log: &str, record: &[u8]) -> Result<(), Unkept> {
+        let logs = self.logs.lock().expect("sound");
+        if !logs.contains_key(log) && logs.len() == LOGS_MAX {
+            return Err(Unkept::Full("too many logs".to_owned()));
+        }
+        drop(logs);
+        self.write(|logs| {
+            logs.entry(log.to_owned())
+                .or_default()
+                .push(record.to_vec());
+        })
+    }
+
+    fn recall(&self, log: &str) -> Result<Vec<Vec<u8>>, String> {
+        let logs = self.logs.lock().expect("sound");
+        Ok(logs.get(log).cloned().unwrap_or_default())
+    }
+
+    fn condense(&self, log: &str, record: &[u8]) -> Result<(), Unkept> {
+        self.write(|logs| {
+            logs.insert(log.to_owned(), vec![record.to_vec()]);
+        })
+    }
+
+    fn drop_log(&self, log: &str) -> Result<(), String> {
+        self.write(|logs| {
+            logs.remove(log);
+        })
+        .map_err(|why| why.to_string())
+    }
+
+    fn logs(&self) -> Vec<(String, Timestamp)> {
+        let logs = self.logs.lock().expect("sound");
+        logs.keys()
+            .map(|name| (name.clone(), Timestamp(0)))
+            .collect()
     }
 }
 
@@ -292,11 +355,25 @@ impl Service {
         Self::at_doors(&[("s.sock", Door::Any)], policy, lists)
     }
 
+    /// A service that remembers in this notebook, as one that was started again.
+    pub(crate) fn remembering(policy: &str, notebook: Notebook) -> Self {
+        Self::build(&[("s.sock", Door::Any)], policy, |_| (), notebook)
+    }
+
     /// A service with these sockets.
     pub(crate) fn at_doors(
         doors: &[(&str, Door)],
         policy: &str,
         lists: impl FnOnce(&mut Acl),
+    ) -> Self {
+        Self::build(doors, policy, lists, Notebook::default())
+    }
+
+    fn build(
+        doors: &[(&str, Door)],
+        policy: &str,
+        lists: impl FnOnce(&mut Acl),
+        notebook: Notebook,
     ) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         // Other users must be able to get as far as being refused.
@@ -327,7 +404,7 @@ impl Service {
         let mut kernel = Kernel::new(fak_kernel::Limits::default());
         drop(kernel.install(fak_control::now(), &first));
         let ports = (journal.clone(), office);
-        let desk = Arc::new(Desk::new(LIMITS, ports, means(), kernel, first));
+        let desk = Arc::new(Desk::new(LIMITS, ports, means(notebook), kernel, first));
         let (stop, stopped) = oneshot::channel();
         let serving = fak_control::serve(Arc::clone(&desk), entrances, async {
             let _ = stopped.await;
