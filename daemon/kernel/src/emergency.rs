@@ -178,11 +178,14 @@ pub(crate) fn relieved(refusal: Verdict, opinions: &[(&'static str, Verdict)]) -
     }
 }
 
-/// The edits of the rungs that transformed, where all of them can be made.
+/// The edits of the rungs that made any, a witness wanted besides or not, where all of them can be made.
 fn edits_of(opinions: &[(&'static str, Verdict)]) -> Vec<Edit> {
     let transforms = opinions
         .iter()
-        .map(|(_, opinion)| opinion)
-        .filter(|opinion| opinion.kind == VerdictKind::Transform);
-    fold(transforms.cloned()).edits
+        .filter(|(_, opinion)| !opinion.edits.is_empty())
+        .map(|(_, opinion)| Verdict {
+            kind: VerdictKind::Transform,
+            ..opinion.clone()
+        });
+    fold(transforms).edits
 }

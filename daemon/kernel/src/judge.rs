@@ -85,7 +85,7 @@ impl Snapshot {
                 posture: policy.posture(),
                 rate_limits: policy.rate_limits().to_vec(),
                 flow: flow::rules(policy),
-                terms: Terms::default(),
+                terms: Terms::of(policy),
                 policy: Arc::clone(policy),
             });
         }

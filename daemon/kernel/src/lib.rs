@@ -91,7 +91,7 @@ pub use steer::{
 pub use tally::{
     Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, Results, TALLY_RULES_MAX, Tally,
 };
-pub use terms::{APPROVAL_MS, Budget, Pace, Price, Terms};
 pub use tell::{ABOUT_TELL, tell_row};
+pub use terms::{Budget, Pace, Price, Terms};
 pub use time::{Timestamp, mint_trace};
 pub use turns::{ABOUT_RESERVE, ABOUT_SETTLE, BY_PRICE, BY_TURN, Reserved, TurnAsk, TurnError};

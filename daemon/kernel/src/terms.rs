@@ -1,9 +1,9 @@
 //! What a profile gives a session to spend, and what a turn costs.
 
-use std::collections::BTreeMap;
+use fak_policy::{Policy, manifest::session};
 
-/// How long an approval is waited for when the profile does not say, in milliseconds: ten minutes.
-pub const APPROVAL_MS: u64 = 10 * 60 * 1000;
+/// How long an approval is waited for where no profile says, in milliseconds: ten minutes.
+pub(crate) const APPROVAL_MS: u64 = 10 * 60 * 1000;
 
 /// What a session may still spend. `None`: unbounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,23 +43,41 @@ pub struct Terms {
     pub budget: Budget,
     /// How fast.
     pub pace: Pace,
-    /// What models cost, by name.
-    pub prices: BTreeMap<String, Price>,
-    /// The price of a model that is not among `prices`; `None`: a session with a bounded cost may not use it.
-    pub ceiling: Option<Price>,
     /// How long an approval is waited for, in milliseconds.
     pub approval_ms: u64,
+    /// What the profile says in its own words: the prices.
+    said: Option<session::Budget>,
 }
 
-impl Default for Terms {
-    fn default() -> Self {
+impl Terms {
+    /// The terms of a policy; without bounds for a policy that says nothing.
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        let said = policy.budget();
         Self {
-            budget: Budget::default(),
-            pace: Pace::default(),
-            prices: BTreeMap::new(),
-            ceiling: None,
-            approval_ms: APPROVAL_MS,
+            budget: said.map_or_else(Budget::default, |said| Budget {
+                turns: said.turns,
+                tokens: said.tokens,
+                context_tokens: said.context_tokens,
+                cost_micros: said.cost_micros,
+            }),
+            pace: said.map_or_else(Pace::default, |said| Pace {
+                turn_tokens_max: said.turn_tokens_max,
+                turn_gap_ms_min: said.turn_gap_ms_min,
+            }),
+            approval_ms: policy.approval().expires_s.saturating_mul(1000),
+            said: said.cloned(),
         }
+    }
+
+    /// What a model costs; `None`: nobody said, and a price nobody said is not nothing.
+    #[must_use]
+    pub fn price(&self, model: &str) -> Option<Price> {
+        let price = self.said.as_ref()?.price(model)?;
+        Some(Price {
+            input_micros: price.input,
+            output_micros: price.output,
+        })
     }
 }
 
@@ -67,9 +85,10 @@ impl Price {
     /// What this many tokens cost, rounded up.
     #[must_use]
     pub fn cost_micros(self, input_tokens: u64, output_tokens: u64) -> u64 {
-        let part = |tokens: u64, micros: u64| u128::from(tokens) * u128::from(micros);
-        let whole = part(input_tokens, self.input_micros)
-            .saturating_add(part(output_tokens, self.output_micros));
-        u64::try_from(whole.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        let price = session::Price {
+            input: self.input_micros,
+            output: self.output_micros,
+        };
+        price.cost_micros(input_tokens, output_tokens)
     }
 }

@@ -323,7 +323,7 @@ fn price(terms: Option<&Terms>, model: &str, steering: &Steering) -> Option<Pric
     if model.is_empty() {
         return Some(Price::default());
     }
-    let known = terms.and_then(|terms| terms.prices.get(model).copied().or(terms.ceiling));
+    let known = terms.and_then(|terms| terms.price(model));
     // Where no cost is counted, none is counted as nothing.
     known.or_else(|| {
         let unbounded = steering.budget.cost_micros.is_none();

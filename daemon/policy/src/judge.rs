@@ -212,7 +212,14 @@ impl<'c> Case<'c> {
         let Some(allowed) = self.permission() else {
             return self.default_deny();
         };
-        held.or_else(|| self.redaction()).unwrap_or(allowed)
+        match held {
+            // Whoever approves the call approves it as it would have run: redacted.
+            Some(held) => Verdict {
+                edits: self.redaction().map_or_else(Vec::new, |cut| cut.edits),
+                ..held
+            },
+            None => self.redaction().unwrap_or(allowed),
+        }
     }
 
     fn explicit_deny(&self) -> Option<Verdict> {
@@ -331,7 +338,7 @@ impl<'c> Case<'c> {
             held => shells
                 .iter()
                 .find_map(unresolved::refusal)
-                .or(held.map(|held| Verdict { claims, ..held })),
+                .or_else(|| held.map(|held| Verdict { claims, ..held })),
         }
     }
 
