@@ -18,6 +18,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-chain", 1, &["fak-types"]),
     ("fak-screen", 1, &["fak-types"]),
     ("fak-flow", 1, &["fak-args"]),
+    ("fak-cache", 1, &["fak-types", "fak-args"]),
     ("fak-gguf", 1, &[]),
     ("fak-sys", 1, &[]),
     (
@@ -44,6 +45,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
             "fak-kernel",
             "fak-chain",
             "fak-screen",
+            "fak-cache",
             "fak-flow",
             "fak-sys",
             "fak-proto",

@@ -37,7 +37,9 @@ const LONG_INLINE_TESTS: &[(&str, usize)] = &[];
 const UNSAFE: [&str; 2] = ["fak-sys", "fak-torn"];
 
 /// The crates that touch nothing.
-const PURE: [&str; 6] = ["types", "args", "shell", "policy", "chain", "kernel"];
+const PURE: [&str; 7] = [
+    "types", "args", "shell", "policy", "chain", "cache", "kernel",
+];
 
 fn production() -> Vec<(PathBuf, String)> {
     rust()

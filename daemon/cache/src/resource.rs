@@ -1,0 +1,169 @@
+//! What a call reads or changes, in a spelling by which two calls are found to mean the same thing.
+//!
+//! The spelling is coarse on purpose: it decides what becomes stale, never what is a hit, so taking two things for one
+//! costs a kept answer and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+/// Most resources of one call. LIMIT: a call with more concerns all of its namespace.
+pub const RESOURCES_MAX: usize = 16;
+
+/// Most bytes of the resources of one call. LIMIT: as [`RESOURCES_MAX`].
+pub const RESOURCES_BYTES_MAX: usize = 512;
+
+/// Some resources of a namespace, or all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources(
+    /// Without any it is all of the namespace.
+    Vec<String>,
+);
+
+impl Resources {
+    /// All of a namespace.
+    pub const ALL: Self = Self(Vec::new());
+
+    /// These resources; relative ones also below `cwd`, since another call may name them absolutely.
+    #[must_use]
+    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>, cwd: Option<&str>) -> Self {
+        let mut named = Vec::new();
+        for text in texts {
+            let name = spelling(text);
+            if let Some(cwd) = cwd.filter(|_| !name.starts_with('/') && !name.contains(':')) {
+                named.push(spelling(&format!("{cwd}/{name}")));
+            }
+            named.push(name);
+        }
+        named.sort_unstable();
+        named.dedup();
+        let bytes: usize = named.iter().map(String::len).sum();
+        if named.len() > RESOURCES_MAX || bytes > RESOURCES_BYTES_MAX {
+            return Self::ALL;
+        }
+        Self(named)
+    }
+
+    /// The spellings; none means all of the namespace.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether a change of one is a change of the other: one of them is all, or a name of one is a name of the other
+    /// or contains it.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> bool {
+        self.0.is_empty()
+            || other.0.is_empty()
+            || self.0.iter().any(|one| {
+                let mut names = other.0.iter();
+                names.any(|name| contains(one, name) || contains(name, one))
+            })
+    }
+}
+
+/// Whether `inner` is `outer` or lies below it.
+fn contains(outer: &str, inner: &str) -> bool {
+    if outer == inner || outer.is_empty() {
+        return true;
+    }
+    let below = inner.strip_prefix(outer);
+    below.is_some_and(|rest| rest.starts_with('/') || outer.ends_with('/'))
+}
+
+/// One spelling for all that may mean the same: white space and case folded, then as a path.
+fn spelling(text: &str) -> String {
+    canonical_path(&folded(text))
+}
+
+/// White space at the ends gone, within it one space, letters small.
+fn folded(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+/// A path with `.`, `..` and repeated separators resolved by their text alone; backslashes separate too.
+fn canonical_path(text: &str) -> String {
+    let text = text.trim().replace('\\', "/");
+    let root = if text.starts_with('/') { "/" } else { "" };
+    let mut steps: Vec<&str> = Vec::new();
+    for step in text.split('/') {
+        match step {
+            "" | "." => {}
+            ".." if steps.last().is_some_and(|last| *last != "..") => {
+                steps.pop();
+            }
+            ".." if !root.is_empty() => {}
+            step => steps.push(step),
+        }
+    }
+    format!("{root}{}", steps.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(texts: &[&str]) -> Resources {
+        Resources::of(texts.iter().copied(), None)
+    }
+
+    fn rows(of: &str) -> Vec<(String, String)> {
+        let rows = include_str!("../tests/cases/vdso.jsonl").lines();
+        rows.map(|row| serde_json::from_str::<serde_json::Value>(row).expect("a row"))
+            .filter(|row| row["src"] == of)
+            .map(|row| {
+                let text = |name: &str| row[name].as_str().expect("a text").to_owned();
+                (text("in"), text("want"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn texts_are_folded_as_the_cases_say() {
+        let rows = rows("TestNormalizeStr");
+        assert_eq!(rows.len(), 6);
+        for (text, want) in rows {
+            assert_eq!(folded(&text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_spelled_as_the_cases_say() {
+        let rows = rows("TestFileCanonPath");
+        assert_eq!(rows.len(), 7);
+        for (text, want) in rows {
+            assert_eq!(canonical_path(&text), want, "{text:?}");
+        }
+        for (text, want) in [("/../a", "/a"), ("../../a", "../../a"), ("a//b/", "a/b")] {
+            assert_eq!(canonical_path(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_the_same_meets() {
+        for (one, other) in [
+            (&["/work/a.go"][..], &["/Work/./x/../a.go"][..]),
+            (&["/work"], &["/work/deep/b"]),
+            (&["/work/deep/b"], &["/work"]),
+            (&["/"], &["/a"]),
+            (&["."], &["a"]),
+            (&[], &["a"]),
+            (&["USD", "EUR"], &["  usd "]),
+        ] {
+            assert!(of(one).meet(&of(other)), "{one:?} {other:?}");
+            assert!(of(other).meet(&of(one)), "{one:?} {other:?}");
+        }
+        assert!(!of(&["/work/a"]).meet(&of(&["/work/ab", "/b"])));
+        let cwd = Resources::of(["a.go"], Some("/work"));
+        assert!(cwd.meet(&of(&["/work/a.go"])) && cwd.meet(&of(&["./a.go"])));
+        assert!(!cwd.meet(&of(&["/else/a.go"])));
+    }
+
+    #[test]
+    fn too_many_are_all() {
+        let many: Vec<_> = (0..=RESOURCES_MAX).map(|n| n.to_string()).collect();
+        let many = Resources::of(many.iter().map(String::as_str), None);
+        assert_eq!(many, Resources::ALL);
+        assert_eq!(of(&[&"x".repeat(RESOURCES_BYTES_MAX + 1)]), Resources::ALL);
+    }
+}
