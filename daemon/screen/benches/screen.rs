@@ -3,16 +3,16 @@
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use divan::{Bencher, counter::BytesCount};
 use fak_screen::{Incoming, Screen, Settings, Trust};
 
-const LEN: usize = 1 << 20;
+mod texts;
+use texts::{prose, text};
 
 static SCREEN: LazyLock<Screen> = LazyLock::new(|| {
     Screen::new(Settings {
         oversize_bytes: usize::MAX,
-        redact: true,
+        ..Settings::default()
     })
 });
 
@@ -20,102 +20,8 @@ fn main() {
     divan::main();
 }
 
-fn fill(mut piece: impl FnMut(usize) -> String) -> String {
-    let mut text = String::with_capacity(LEN + 256);
-    let mut n = 0;
-    while text.len() < LEN {
-        text.push_str(&piece(n));
-        n += 1;
-    }
-    text
-}
-
-/// Words of ordinary prose, no two sentences alike.
-fn prose() -> String {
-    const WORDS: [&str; 24] = [
-        "the",
-        "of",
-        "and",
-        "reservation",
-        "hotel",
-        "was",
-        "confirmed",
-        "for",
-        "three",
-        "nights",
-        "with",
-        "breakfast",
-        "please",
-        "check",
-        "your",
-        "booking",
-        "number",
-        "before",
-        "arrival",
-        "at",
-        "our",
-        "front",
-        "desk",
-        "Friday",
-    ];
-    let mut seed = 1_usize;
-    fill(|_| {
-        let mut line = String::new();
-        for _ in 0..12 {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            line.push_str(WORDS[(seed >> 33) % WORDS.len()]);
-            line.push(' ');
-        }
-        line.push_str(".\n");
-        line
-    })
-}
-
-fn json() -> String {
-    let rows = fill(|n| {
-        format!(
-            "{{\"id\":{n},\"name\":\"guest number {}\",\"note\":\"arrives late\\nand alone\"}},",
-            n * 7919 % 1013
-        )
-    });
-    format!("[{}{{}}]", rows)
-}
-
-fn text(kind: &str) -> String {
-    match kind {
-        "prose" => prose(),
-        "json" => json(),
-        "cyrillic" => fill(|n| format!("номер {n} подтверждён вчера вечером. ")),
-        "anchors" => {
-            fill(|n| ["ignore ", "instructions ", "unrestricted ", "forget "][n % 4].to_owned())
-        }
-        "almost" => fill(|_| "ignore all of the previous orderly instruction ".to_owned()),
-        "base64" => STANDARD.encode(prose()),
-        "short-runs" => fill(|n| format!("{} ", &STANDARD.encode(n.to_le_bytes().repeat(2))[..21])),
-        "percent" => prose()
-            .bytes()
-            .take(LEN / 3)
-            .map(|byte| format!("%{byte:02x}"))
-            .collect(),
-        "nested-percent" => fill(|_| "%252525252541".to_owned()),
-        "entities" => prose()
-            .bytes()
-            .take(LEN / 6)
-            .map(|byte| format!("&#{byte};"))
-            .collect(),
-        "homoglyphs" => fill(|_| "іgnоrе ".to_owned()),
-        "spread" => fill(|_| "i g n o r e   a l l ".to_owned()),
-        "quotes" => format!("[{}\"\"]", fill(|_| "\"a\",".to_owned())),
-        "keys" => fill(|_| "sk- ghp_ AKIA xoxb- eyJ key= token: password ".to_owned()),
-        "digits" => fill(|n| format!("{:016} ", n * 7919)),
-        kind => panic!("no text called {kind}"),
-    }
-}
-
 #[divan::bench(args = [
-    "prose", "json", "cyrillic", "anchors", "almost", "base64", "short-runs", "percent", "nested-percent",
+    "prose", "pages", "json", "cyrillic", "anchors", "almost", "base64", "short-runs", "percent", "nested-percent",
     "entities", "homoglyphs", "spread", "quotes", "keys", "digits",
 ])]
 fn judge(bencher: Bencher<'_, '_>, kind: &str) {

@@ -9,6 +9,8 @@ use base64::{
 };
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 
+use crate::lanes::Lanes;
+
 /// The shortest run worth a look; a shorter one hides no sentence and no key.
 const RUN_MIN: usize = 20;
 /// How far apart the blocks lie of which every run fills one.
@@ -77,7 +79,7 @@ pub(crate) fn decode(text: &str, room: &mut usize, out: &mut Vec<Decoded>) -> bo
     true
 }
 
-/// The members of all three alphabets; written without a branch, for eight at a time.
+/// The members of all three alphabets.
 const fn member(byte: u8) -> bool {
     ((byte | 0x20).wrapping_sub(b'a') < 26)
         | (byte.wrapping_sub(b'0') < 10)
@@ -92,7 +94,7 @@ fn full(bytes: &[u8], at: usize) -> bool {
     bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk::<BLOCK>())
-        .is_some_and(|block| block.iter().fold(true, |all, &byte| all & member(byte)))
+        .is_some_and(|block| Lanes::of(*block).all_encoded())
 }
 
 /// Where the run that holds `at` ends; a run goes on after the line break of a mail.

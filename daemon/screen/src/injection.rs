@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use memchr::memchr3_iter;
 
 use crate::{
-    rules::{Rules, State},
+    needles::Needle,
+    rules::{Rules, State, WORD_BYTES},
     unicode::tag,
 };
 
@@ -15,8 +16,6 @@ pub(crate) const WEIGHT_HELD: u32 = 10;
 const BEFORE: usize = 128;
 /// How much of the text after an anchor is read.
 const AFTER: usize = 192;
-/// The longest word compared; a longer one is in no rule.
-const WORD_BYTES: usize = 24;
 /// So many invisible characters in a row carry a message: no script and no emoji needs them.
 const INVISIBLE_RUN: usize = 12;
 
@@ -30,25 +29,28 @@ pub(crate) struct Match {
 /// The compiled rules.
 pub(crate) struct Injection {
     rules: Rules,
-    /// Marks first, then anchors.
-    needles: Option<AhoCorasick>,
 }
 
 impl Injection {
     pub(crate) fn new() -> Self {
-        let rules = Rules::builtin();
-        let texts = rules
-            .marks
-            .iter()
-            .map(|mark| mark.text.as_str())
-            .chain(rules.anchors.iter().map(String::as_str));
-        let needles = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(texts)
-            .ok();
-        Self { rules, needles }
+        Self {
+            rules: Rules::builtin(),
+        }
+    }
+
+    /// What to look for: marks first, then anchors. [`Reading::met`] is told their numbers.
+    pub(crate) fn needles(&self) -> Vec<Needle> {
+        let needle = |text: &str, whole| Needle {
+            text: text.as_bytes().into(),
+            folded: true,
+            whole,
+        };
+        let marks = self.rules.marks.iter();
+        let anchors = self.rules.anchors.iter();
+        marks
+            .map(|mark| needle(&mark.text, false))
+            .chain(anchors.map(|anchor| needle(anchor, true)))
+            .collect()
     }
 
     /// The name of a rule and its weight.
@@ -61,52 +63,53 @@ impl Injection {
             })
     }
 
-    /// Adds the first match of every rule in `text` to `out`.
-    pub(crate) fn find(&self, text: &str, out: &mut Vec<Match>) {
-        let before = out.len();
-        let mut reader = Reader::default();
-        for found in self
-            .needles
-            .iter()
-            .flat_map(|needles| needles.find_iter(text))
-        {
-            match self.rules.marks.get(found.pattern().as_usize()) {
-                Some(mark) => once(out, before, mark.rule, found.range()),
-                None => self.around(text, found.range(), &mut reader, |rule, span| {
-                    once(out, before, rule, span);
-                }),
-            }
+    /// Begins to read `text`.
+    pub(crate) fn reading<'a>(&'a self, text: &'a str) -> Reading<'a> {
+        Reading {
+            rules: &self.rules,
+            text,
+            reader: Reader::default(),
+            found: Vec::new(),
         }
-        if !text.is_ascii() {
-            hidden(text, |span| once(out, before, usize::MAX, span));
+    }
+}
+
+/// One text, read around the anchors in it.
+pub(crate) struct Reading<'a> {
+    rules: &'a Rules,
+    text: &'a str,
+    reader: Reader,
+    found: Vec<Match>,
+}
+
+impl Reading<'_> {
+    /// A needle stands at `at`; needles come in order of position.
+    pub(crate) fn met(&mut self, needle: usize, at: usize) {
+        if let Some(mark) = self.rules.marks.get(needle) {
+            once(&mut self.found, mark.rule, at..at + mark.text.len());
+        } else if let Some(anchor) = self.rules.anchors.get(needle - self.rules.marks.len()) {
+            self.around(at..at + anchor.len());
         }
     }
 
-    /// Reads the words around an anchor; what an earlier anchor had read is not read again.
-    fn around(
-        &self,
-        text: &str,
-        anchor: Range<usize>,
-        reader: &mut Reader,
-        mut found: impl FnMut(usize, Range<usize>),
-    ) {
-        let bytes = text.as_bytes();
-        let inside = |at: Option<usize>| {
-            at.and_then(|at| bytes.get(at))
-                .is_some_and(u8::is_ascii_alphanumeric)
-        };
-        if inside(anchor.start.checked_sub(1)) || inside(Some(anchor.end)) {
-            return;
+    /// The first match of every rule.
+    pub(crate) fn finish(mut self) -> Vec<Match> {
+        if !self.text.is_ascii() {
+            hidden(self.text, |span| once(&mut self.found, usize::MAX, span));
         }
+        self.found
+    }
+
+    /// Reads the words around an anchor; what an earlier anchor had read is not read again.
+    fn around(&mut self, anchor: Range<usize>) {
+        let bytes = self.text.as_bytes();
+        let reader = &mut self.reader;
         let from = back(bytes, reader.at, anchor.start);
         if from > reader.at {
-            *reader = Reader {
-                at: from,
-                ..Reader::default()
-            };
+            reader.at = from;
+            reader.state = State::default();
         }
         let mut end = anchor.end + AFTER;
-        let mut word = [0; WORD_BYTES];
         while reader.at < end {
             let rest = bytes.get(reader.at..).unwrap_or_default();
             let gap = rest
@@ -117,6 +120,7 @@ impl Injection {
             end += gap.saturating_sub(1);
             let start = reader.at + gap;
             let rest = rest.get(gap..).unwrap_or_default();
+            let mut word = [0; WORD_BYTES];
             let mut len = 0;
             for byte in rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()) {
                 if let Some(slot) = word.get_mut(len) {
@@ -128,17 +132,15 @@ impl Injection {
             if len == 0 {
                 break;
             }
-            let word = word
-                .get(..len)
-                .and_then(|word| std::str::from_utf8(word).ok());
+            if len > WORD_BYTES {
+                // In no rule, and neither is nothing.
+                word = [0; WORD_BYTES];
+            }
             reader.ended.clear();
-            self.rules.step(
-                &mut reader.state,
-                word.unwrap_or_default(),
-                &mut reader.ended,
-            );
+            self.rules.step(&mut reader.state, &word, &mut reader.ended);
             for &rule in &reader.ended {
-                found(rule, anchor.start.min(start)..reader.at.max(anchor.end));
+                let span = anchor.start.min(start)..reader.at.max(anchor.end);
+                once(&mut self.found, rule, span);
             }
         }
     }
@@ -166,8 +168,8 @@ struct Reader {
     ended: Vec<usize>,
 }
 
-fn once(out: &mut Vec<Match>, from: usize, rule: usize, span: Range<usize>) {
-    if out.iter().skip(from).all(|found| found.rule != rule) {
+fn once(out: &mut Vec<Match>, rule: usize, span: Range<usize>) {
+    if out.iter().all(|found| found.rule != rule) {
         out.push(Match { rule, span });
     }
 }
@@ -176,37 +178,45 @@ fn once(out: &mut Vec<Match>, from: usize, rule: usize, span: Range<usize>) {
 ///
 /// A flag of a region is spelled with tags too, at most six of them.
 fn hidden(text: &str, mut found: impl FnMut(Range<usize>)) {
-    let mut start = 0;
     let mut run = 0;
-    let mut end = 0;
-    for (at, ch) in text.char_indices() {
-        let secret = tag(ch).is_some()
-            || matches!(u32::from(ch), 0x200B..=0x200D | 0x2060..=0x2064 | 0xFE00..=0xFE0F | 0xE_0100..=0xE_01EF);
-        if secret {
-            if run == 0 {
-                start = at;
+    let (mut start, mut end) = (0, 0);
+    // All of them begin with one of these bytes.
+    for at in memchr3_iter(0xE2, 0xEF, 0xF3, text.as_bytes()) {
+        let ch = text.get(at..).and_then(|rest| rest.chars().next());
+        let Some(ch) = ch.filter(|&ch| secret(ch)) else {
+            continue;
+        };
+        if at > end || run == 0 {
+            if run >= INVISIBLE_RUN {
+                found(start..end);
             }
-            run += 1;
-            end = at + ch.len_utf8();
+            (start, run) = (at, 0);
         }
-        if (!secret || end == text.len()) && run >= INVISIBLE_RUN {
-            found(start..end);
-        }
-        if !secret {
-            run = 0;
-        }
+        run += 1;
+        end = at + ch.len_utf8();
     }
+    if run >= INVISIBLE_RUN {
+        found(start..end);
+    }
+}
+
+fn secret(ch: char) -> bool {
+    tag(ch).is_some()
+        || matches!(u32::from(ch), 0x200B..=0x200D | 0x2060..=0x2064 | 0xFE00..=0xFE0F | 0xE_0100..=0xE_01EF)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::needles::Needles;
 
     fn weight(text: &str) -> u32 {
         let injection = Injection::new();
-        let mut out = Vec::new();
-        injection.find(text, &mut out);
-        out.iter().map(|found| injection.rule(found.rule).1).sum()
+        let needles = Needles::new(injection.needles());
+        let mut reading = injection.reading(text);
+        needles.scan(text.as_bytes(), |needle, at| reading.met(needle, at));
+        let found = reading.finish();
+        found.iter().map(|found| injection.rule(found.rule).1).sum()
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! - `media`: what the bytes are, by content. A picture or an archive is not read as text.
 //! - `layers`: every reading of a text, from the one as it stands to what is left when escapes, entities, look-alikes,
 //!   encodings and packing come off; each knows where its bytes came from. Depth and size are bounded.
-//! - `secrets`: credentials, in every reading.
+//! - `needles`: one search for the words of all rules.
+//! - `secrets`: credentials, in every reading, and what names people where the settings ask for it.
 //! - `injection`: text that wants to be obeyed, in every reading, by the rules of `injection.rules`.
 //! - `pollution` and `page`: the same thing over and over, and too much of anything.
 //! - `fold`: one answer out of all opinions; another opinion can only tighten it.
@@ -32,8 +33,10 @@ mod encoded;
 mod fields;
 mod fold;
 mod injection;
+mod lanes;
 mod layers;
 mod media;
+mod needles;
 mod page;
 mod pollution;
 mod rules;
@@ -51,4 +54,4 @@ pub use layers::{LAYER_BYTES_EXTRA_MAX, LAYER_BYTES_FACTOR_MAX, LAYER_DEPTH_MAX,
 pub use media::Media;
 pub use page::STUB_BYTES_MAX;
 pub use screen::{FINDINGS_MAX, SCAN_BYTES_MAX, Screen};
-pub use settings::{OVERSIZE_BYTES_DEFAULT, Settings};
+pub use settings::{Cut, OVERSIZE_BYTES_DEFAULT, People, Settings};

@@ -2,10 +2,17 @@
 
 use foldhash::{HashMap, HashMapExt};
 
-/// The blocks of 64 slots all rules together may fill; a test says that the file fits.
-pub(crate) const BLOCKS: usize = 12;
-/// The most optional slots in a row that one step passes over.
-const PASSES: usize = 8;
+/// The blocks of 64 slots all rules together may fill; a test says that the file fits. No rule lies in two of them.
+pub(crate) const BLOCKS: usize = 14;
+
+/// The longest word a rule may hold.
+pub(crate) const WORD_BYTES: usize = 24;
+
+/// A word in lower case, filled up with noughts.
+pub(crate) type Spelled = [u8; WORD_BYTES];
+
+/// The same as numbers, which hash faster.
+type Key = (u64, u64, u64);
 
 /// One bit per slot of every rule.
 pub(crate) type Bits = [u64; BLOCKS];
@@ -35,13 +42,52 @@ pub(crate) struct Rules {
     pub(crate) anchors: Vec<String>,
     /// Lines that say nothing; a test says there are none.
     pub(crate) broken: Vec<String>,
-    words: HashMap<String, Box<Bits>>,
+    words: HashMap<Key, Box<Word>>,
     any: Bits,
     skip: Bits,
+    /// Runs of slots that may be passed over: where they begin, what they lead to, and the slot behind the last one.
+    runs: [Run; BLOCKS],
     first: Bits,
     last: Bits,
-    /// The rule that each slot belongs to.
-    owner: Vec<usize>,
+    /// The rule that each slot belongs to; none where a block is not filled.
+    owner: Vec<Option<usize>>,
+}
+
+/// What a word may stand for.
+#[derive(Clone, Debug, Default)]
+struct Word {
+    /// The slots it fits.
+    slots: Bits,
+    /// The blocks in which it may begin a rule.
+    begins: u32,
+}
+
+/// The runs of one block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    begin: u64,
+    inner: u64,
+    end: u64,
+}
+
+impl Run {
+    fn of(skip: u64) -> Self {
+        let before = skip << 1;
+        Self {
+            begin: skip & !before,
+            inner: before,
+            end: before & !skip,
+        }
+    }
+
+    /// `slots`, and what can be reached from them by passing over slots.
+    ///
+    /// With the slot behind each run set, taking away its first slot borrows up to the lowest slot that is set, and all
+    /// slots of the run above that one are those that can be reached.
+    const fn closed(self, slots: u64) -> u64 {
+        let held = slots | self.end;
+        slots | self.inner & (!held.wrapping_sub(self.begin) ^ held)
+    }
 }
 
 impl Rules {
@@ -63,10 +109,17 @@ impl Rules {
         }
         rules.anchors.sort();
         rules.anchors.dedup();
-        for known in rules.words.values_mut() {
-            for (known, any) in known.iter_mut().zip(rules.any) {
+        for word in rules.words.values_mut() {
+            for (known, any) in word.slots.iter_mut().zip(rules.any) {
                 *known |= any;
             }
+            word.begins = (0..BLOCKS).fold(0, |begins, block| {
+                let at = |bits: &Bits| bits.get(block).copied().unwrap_or_default();
+                begins | u32::from(at(&word.slots) & at(&rules.first) != 0) << block
+            });
+        }
+        for (run, skip) in rules.runs.iter_mut().zip(rules.skip) {
+            *run = Run::of(skip);
         }
         rules
     }
@@ -109,7 +162,7 @@ impl Rules {
     }
 
     fn slots(&mut self, rule: usize, body: &str, classes: &HashMap<&str, Vec<&str>>) -> Option<()> {
-        let begin = self.owner.len();
+        let begin = self.room_for(body)?;
         for slot in body.split(' ') {
             if let Some(count) = slot.strip_prefix('~') {
                 for _ in 0..count.parse::<u8>().ok()? {
@@ -138,7 +191,8 @@ impl Rules {
                     if anchor {
                         self.anchors.push(word.to_owned());
                     }
-                    set(self.words.entry(word.to_owned()).or_default(), at);
+                    let word = self.words.entry(key(&spelled(word)?)).or_default();
+                    set(&mut word.slots, at);
                 }
             }
         }
@@ -147,68 +201,57 @@ impl Rules {
         Some(())
     }
 
+    /// Where the slots of `body` begin: in the next block when this one has no room for all of them.
+    fn room_for(&mut self, body: &str) -> Option<usize> {
+        let mut slots = 0;
+        for slot in body.split(' ') {
+            slots += match slot.strip_prefix('~') {
+                Some(count) => usize::from(count.parse::<u8>().ok()?),
+                None => 1,
+            };
+        }
+        if self.owner.len() % 64 + slots > 64 {
+            self.owner
+                .resize(self.owner.len().next_multiple_of(64), None);
+        }
+        Some(self.owner.len()).filter(|_| slots <= 64)
+    }
+
     fn slot(&mut self, rule: usize) -> Option<usize> {
-        self.owner.push(rule);
+        self.owner.push(Some(rule));
         Some(self.owner.len() - 1).filter(|&at| at < BLOCKS * 64)
     }
 
     /// One word further; the rules that end with it are added to `out`.
-    pub(crate) fn step(&self, state: &mut State, word: &str, out: &mut Vec<usize>) {
-        let known = self.words.get(word);
-        if known.is_none() && !state.live {
+    pub(crate) fn step(&self, state: &mut State, word: &Spelled, out: &mut Vec<usize>) {
+        let known = self.words.get(&key(word));
+        if known.is_none() && state.live == 0 {
             return;
         }
-        let allowed = known.map_or(&self.any, |known| known);
-        let mut next = self.first;
-        if state.live {
-            let mut carry = 0;
-            for (next, held) in next.iter_mut().zip(state.held) {
-                *next |= held << 1 | carry;
-                carry = held >> 63;
+        let allowed = known.map_or(&self.any, |known| &known.slots);
+        // Elsewhere nothing is held and nothing begins.
+        let mut blocks = state.live | known.map_or(0, |known| known.begins);
+        state.live = 0;
+        while blocks != 0 {
+            let block = usize::try_from(blocks.trailing_zeros()).unwrap_or_default() % BLOCKS;
+            blocks &= blocks - 1;
+            let at = |bits: &Bits| bits.get(block).copied().unwrap_or_default();
+            let run = self.runs.get(block).copied().unwrap_or_default();
+            let next = run.closed(at(&state.held) << 1) | at(&self.first);
+            let held = next & at(allowed);
+            if let Some(slot) = state.held.get_mut(block) {
+                *slot = held;
             }
-            self.pass_over(&mut next);
-        }
-        let mut live = 0;
-        let mut ended = 0;
-        for (((held, next), allowed), last) in
-            state.held.iter_mut().zip(next).zip(allowed).zip(self.last)
-        {
-            *held = next & allowed;
-            live |= *held;
-            ended |= *held & last;
-        }
-        state.live = live != 0;
-        if ended != 0 {
-            self.endings(&state.held, out);
+            state.live |= u32::from(held != 0) << block;
+            self.endings(block, held & at(&self.last), out);
         }
     }
 
-    /// Optional slots need no word.
-    fn pass_over(&self, next: &mut Bits) {
-        for _ in 0..PASSES {
-            let mut carry = 0;
-            let mut new = 0;
-            for (next, skip) in next.iter_mut().zip(self.skip) {
-                let passed = *next & skip;
-                let moved = passed << 1 | carry;
-                carry = passed >> 63;
-                new |= moved & !*next;
-                *next |= moved;
-            }
-            if new == 0 {
-                return;
-            }
-        }
-    }
-
-    fn endings(&self, held: &Bits, out: &mut Vec<usize>) {
-        for (block, (held, last)) in held.iter().zip(self.last).enumerate() {
-            let mut ended = held & last;
-            while ended != 0 {
-                let bit = usize::try_from(ended.trailing_zeros()).unwrap_or_default();
-                ended &= ended - 1;
-                out.extend(self.owner.get(block * 64 + bit));
-            }
+    fn endings(&self, block: usize, mut ended: u64, out: &mut Vec<usize>) {
+        while ended != 0 {
+            let bit = usize::try_from(ended.trailing_zeros()).unwrap_or_default();
+            ended &= ended - 1;
+            out.extend(self.owner.get(block * 64 + bit).copied().flatten());
         }
     }
 }
@@ -217,7 +260,28 @@ impl Rules {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     held: Bits,
-    live: bool,
+    /// The blocks in which something is held.
+    live: u32,
+}
+
+fn key(word: &Spelled) -> Key {
+    let (parts, _) = word.as_chunks::<8>();
+    match parts {
+        &[first, second, third] => (
+            u64::from_le_bytes(first),
+            u64::from_le_bytes(second),
+            u64::from_le_bytes(third),
+        ),
+        _ => (0, 0, 0),
+    }
+}
+
+fn spelled(word: &str) -> Option<Spelled> {
+    let mut spelled = [0; WORD_BYTES];
+    spelled
+        .get_mut(..word.len())?
+        .copy_from_slice(word.as_bytes());
+    Some(spelled)
 }
 
 fn set(bits: &mut Bits, at: usize) {
@@ -228,7 +292,22 @@ fn set(bits: &mut Bits, at: usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn passing_over_is_going_slot_by_slot(skip: u64, slots: u64, more: u64) {
+            // Runs of every length, and none at the end of a block: the last slot ends a rule.
+            let skip = (skip | skip >> 1 & more) & (u64::MAX >> 1);
+            let mut reached = slots;
+            for slot in 0..63 {
+                reached |= (reached & skip & 1 << slot) << 1;
+            }
+            prop_assert_eq!(Run::of(skip).closed(slots), reached);
+        }
+    }
 
     #[test]
     fn the_file_says_what_it_means() {
@@ -239,9 +318,10 @@ mod tests {
             "{} slots",
             rules.owner.len()
         );
-        assert!(rules.words.keys().all(|word| {
-            word.bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        assert!(rules.words.keys().all(|&(first, second, third)| {
+            let bytes = [first, second, third].map(u64::to_le_bytes).concat();
+            let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            bytes.iter().all(|byte| plain(byte) || *byte == 0)
         }));
         // The first slot starts a rule and the last one ends it: neither may be passed over.
         for block in 0..BLOCKS {
@@ -263,7 +343,7 @@ mod tests {
             let mut out = Vec::new();
             let mut state = State::default();
             for word in text.split(' ') {
-                rules.step(&mut state, word, &mut out);
+                rules.step(&mut state, &spelled(word).unwrap(), &mut out);
             }
             !out.is_empty()
         };

@@ -11,6 +11,7 @@ use crate::{
     injection::{Injection, Match, WEIGHT_HELD},
     layers::{Layers, layers},
     media::{self, Decoded, Media},
+    needles::Needles,
     pollution::pollution,
     secrets::{Hit, Secrets},
     settings::Settings,
@@ -29,6 +30,10 @@ pub struct Screen {
     settings: Settings,
     secrets: Secrets,
     injection: Injection,
+    /// The words of both, those of the secrets first.
+    needles: Needles,
+    /// How many of them are the secrets'.
+    keywords: usize,
 }
 
 /// What is gathered while the screens look.
@@ -59,10 +64,16 @@ impl Screen {
     pub fn new(settings: Settings) -> Self {
         unicode::prepare();
         media::prepare();
+        let (secrets, injection) = (Secrets::new(), Injection::new());
+        let mut needles = secrets.needles();
+        let keywords = needles.len();
+        needles.extend(injection.needles());
         Self {
             settings,
-            secrets: Secrets::new(),
-            injection: Injection::new(),
+            secrets,
+            injection,
+            needles: Needles::new(needles),
+            keywords,
         }
     }
 
@@ -119,8 +130,11 @@ impl Screen {
     ) {
         let polluted = pollution(&decoded.text);
         let layers = layers(decoded.text, decoded.map, media);
-        self.secrets(&layers, decoded.wide, gathered);
-        self.injections(&layers, incoming, gathered);
+        let found = self.read(&layers, decoded.wide, incoming.trust, gathered);
+        // Nothing here holds back what was read from the user's own machine: a text about attacks is no attack.
+        if incoming.trust == Trust::Untrusted {
+            self.injections(&layers, found, incoming, gathered);
+        }
         if let Some(rule) = polluted {
             // Somebody's own file is theirs to read, page by page.
             let rung = match incoming.trust {
@@ -132,58 +146,83 @@ impl Screen {
         }
     }
 
-    fn secrets(&self, layers: &Layers<'_>, wide: bool, gathered: &mut Gathered) {
+    /// Reads every view once: what of it is secret is gathered, what wants to be obeyed is returned with its view.
+    fn read(
+        &self,
+        layers: &Layers<'_>,
+        wide: bool,
+        trust: Trust,
+        gathered: &mut Gathered,
+    ) -> Vec<(usize, Match)> {
+        let wanted = self.settings.people.wanted(trust);
+        let mut found = Vec::new();
         let mut hits: Vec<Hit> = Vec::new();
         for (index, view) in layers.views.iter().enumerate() {
             hits.clear();
-            self.secrets.find(&view.text, &mut hits);
-            for hit in &hits {
-                if hit.weak && view.joined {
-                    continue;
-                }
-                let spans = raw_spans(&layers.views, index, hit.span.clone());
-                gathered.name(Finding {
-                    screen: "secrets",
-                    rule: hit.rule.to_owned(),
-                    reason: Reason::SecretExfil,
-                    span: hull(&spans),
-                    layer: view.path.clone(),
+            let mut reading =
+                (trust == Trust::Untrusted).then(|| self.injection.reading(&view.text));
+            let mut scan = |feed: &mut dyn FnMut(usize, usize)| {
+                self.needles.scan(view.text.as_bytes(), |needle, at| {
+                    match needle.checked_sub(self.keywords) {
+                        None => feed(needle, at),
+                        Some(needle) => {
+                            if let Some(reading) = &mut reading {
+                                reading.met(needle, at);
+                            }
+                        }
+                    }
                 });
-                gathered.add(if self.settings.redact && !wide && !spans.is_empty() {
-                    let with = format!("[REDACTED:{}]", hit.kind);
-                    Opinion::cut(
-                        spans
-                            .into_iter()
-                            .map(|span| Edit {
-                                span,
-                                with: with.clone(),
-                            })
-                            .collect(),
-                    )
-                } else {
-                    Opinion::new(Rung::Quarantine, Reason::SecretExfil)
+                // Another pass is about secrets only.
+                let read = reading.take().into_iter();
+                let matches = read.flat_map(|reading| reading.finish());
+                found.extend(matches.map(|found| (index, found)).take(FINDINGS_MAX));
+            };
+            self.secrets.find(&view.text, wanted, &mut scan, &mut hits);
+            self.secrets_of(layers, index, &hits, wide, gathered);
+        }
+        found
+    }
+
+    fn secrets_of(
+        &self,
+        layers: &Layers<'_>,
+        index: usize,
+        hits: &[Hit],
+        wide: bool,
+        gathered: &mut Gathered,
+    ) {
+        let Some(view) = layers.views.get(index) else {
+            return;
+        };
+        for hit in hits.iter().filter(|hit| !(hit.weak && view.joined)) {
+            let spans = raw_spans(&layers.views, index, hit.span.clone());
+            gathered.name(Finding {
+                screen: "secrets",
+                rule: hit.rule.to_owned(),
+                reason: Reason::SecretExfil,
+                span: hull(&spans),
+                layer: view.path.clone(),
+            });
+            gathered.add(if self.settings.redact && !wide && !spans.is_empty() {
+                let with = format!("[REDACTED:{}]", hit.kind);
+                let edits = spans.into_iter().map(|span| Edit {
+                    span,
+                    with: with.clone(),
                 });
-            }
+                Opinion::cut(edits.collect())
+            } else {
+                Opinion::new(Rung::Quarantine, Reason::SecretExfil)
+            });
         }
     }
 
-    /// Nothing here holds back what was read from the user's own machine: a text about attacks is no attack.
-    fn injections(&self, layers: &Layers<'_>, incoming: &Incoming<'_>, gathered: &mut Gathered) {
-        if incoming.trust == Trust::Local {
-            return;
-        }
-        let mut found: Vec<(usize, Match)> = Vec::new();
-        let mut matches = Vec::new();
-        for (index, view) in layers.views.iter().enumerate() {
-            matches.clear();
-            self.injection.find(&view.text, &mut matches);
-            found.extend(
-                matches
-                    .drain(..)
-                    .map(|found| (index, found))
-                    .take(FINDINGS_MAX),
-            );
-        }
+    fn injections(
+        &self,
+        layers: &Layers<'_>,
+        found: Vec<(usize, Match)>,
+        incoming: &Incoming<'_>,
+        gathered: &mut Gathered,
+    ) {
         let rules: BTreeSet<usize> = found.iter().map(|(_, found)| found.rule).collect();
         let weight: u32 = rules.iter().map(|&rule| self.injection.rule(rule).1).sum();
         if weight >= WEIGHT_HELD {

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::view::{Builder, Map};
+use crate::{
+    lanes::Lanes,
+    view::{Builder, Map},
+};
 
 /// The fewest letters that make a spread run; fewer are the cells of a table.
 const LETTERS_MIN: usize = 12;
@@ -36,8 +39,8 @@ fn lonely(bytes: &[u8], at: usize) -> bool {
         .get(at..)
         .and_then(|rest| rest.first_chunk::<WINDOW>());
     window.is_some_and(|window| {
-        let lanes = u64::from_le_bytes(window.map(|byte| u8::from(byte.is_ascii_alphanumeric())));
-        lanes & (lanes >> 8) == 0 && window.iter().any(u8::is_ascii_alphabetic)
+        let lanes = Lanes::of(*window);
+        lanes.letters() != 0 && !Lanes::side_by_side(lanes.alphanumeric())
     })
 }
 

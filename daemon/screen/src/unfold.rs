@@ -84,7 +84,8 @@ impl Pass<'_> {
         let bytes = self.text.as_bytes();
         let mut copied = 0;
         let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
+        while let Some((found, byte)) = next(bytes, at, self.quoted) {
+            at = found;
             let piece = match byte {
                 b'\\' => self.escape(at),
                 b'%' => self.percent(at),
@@ -254,6 +255,32 @@ impl Pass<'_> {
             ch,
             len: 1 + body + usize::from(closed),
         })
+    }
+}
+
+/// The next byte that may begin something to undo, and where.
+fn next(bytes: &[u8], from: usize, quoted: bool) -> Option<(usize, u8)> {
+    const BLOCK: usize = 16;
+    // Written without a branch, for many at a time.
+    let special = |byte: u8| {
+        (byte >= 0x80)
+            | (byte == b'\\')
+            | (byte == b'%')
+            | (byte == b'&')
+            | (quoted & (byte == b'='))
+    };
+    let mut at = from;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(block) = rest.first_chunk::<BLOCK>() else {
+            let found = rest.iter().position(|&byte| special(byte))?;
+            return rest.get(found).map(|&byte| (at + found, byte));
+        };
+        if block.iter().fold(false, |any, &byte| any | special(byte)) {
+            let found = block.iter().position(|&byte| special(byte))?;
+            return block.get(found).map(|&byte| (at + found, byte));
+        }
+        at += BLOCK;
     }
 }
 

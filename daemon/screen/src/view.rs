@@ -28,8 +28,8 @@ pub(crate) struct Pieces {
 /// From `at` in the view on, every `out` bytes stand for `src` bytes, the first of them at `from`.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    at: usize,
-    from: usize,
+    at: u32,
+    from: u32,
     out: u8,
     src: u8,
 }
@@ -37,10 +37,18 @@ struct Step {
 impl Step {
     /// Where the unit that holds view offset `at` begins in the source.
     fn start(self, at: usize) -> usize {
-        let units = at.saturating_sub(self.at) / usize::from(self.out.max(1));
-        self.from
-            .saturating_add(units.saturating_mul(usize::from(self.src)))
+        let units = at.saturating_sub(wide(self.at)) / usize::from(self.out.max(1));
+        wide(self.from).saturating_add(units.saturating_mul(usize::from(self.src)))
     }
+}
+
+/// No text that is searched, nor what is unpacked from it, has more bytes than the number holds.
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+fn wide(at: u32) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
 }
 
 /// Writes a view and its map together.
@@ -100,8 +108,8 @@ impl Builder {
             .is_some_and(|last| last.out == out && last.src == src && self.pieces.end == from);
         if !goes_on {
             self.pieces.steps.push(Step {
-                at: self.text.len(),
-                from,
+                at: narrow(self.text.len()),
+                from: narrow(from),
                 out,
                 src,
             });
@@ -124,16 +132,19 @@ impl Pieces {
     fn sources(&self, span: &Range<usize>, out: &mut Vec<Range<usize>>) {
         let first = self
             .steps
-            .partition_point(|step| step.at <= span.start)
+            .partition_point(|step| wide(step.at) <= span.start)
             .saturating_sub(1);
         let mut hull: Option<Range<usize>> = None;
         for (index, step) in self.steps.iter().enumerate().skip(first) {
-            if step.at >= span.end {
+            if wide(step.at) >= span.end {
                 break;
             }
-            let next = self.steps.get(index + 1).map_or(self.len, |next| next.at);
+            let next = self
+                .steps
+                .get(index + 1)
+                .map_or(self.len, |next| wide(next.at));
             let last = span.end.min(next).saturating_sub(1);
-            let piece = step.start(span.start.max(step.at))
+            let piece = step.start(span.start.max(wide(step.at)))
                 ..step.start(last).saturating_add(usize::from(step.src));
             match &mut hull {
                 Some(hull) if !self.apart || hull.end == piece.start => hull.end = piece.end,

@@ -1,7 +1,8 @@
 //! Credentials in text: rules, a keyword prefilter, validators.
 //!
-//! One automaton looks for the keywords of all rules at once. Where it meets one, the expressions of that keyword are
-//! run on a bounded window, and what they find is measured and validated. Clean text costs the automaton and no more.
+//! The keywords of all rules are looked for at once, together with the words of other screens. Where one is met, the
+//! expressions of that keyword are run on a bounded window, and what they find is measured and validated. Clean text
+//! costs the search for keywords and no more.
 //! Nothing found leaves this room but its place and the names of its rule.
 
 mod block;
@@ -15,11 +16,16 @@ mod tests;
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex_automata::{Anchored, Input, util::primitives::NonMaxUsize};
 
 use checks::Found;
-use rules::{Case, Class, Edges, RULES, Rule};
+use rules::{Case, Edges, RULES, Rule};
+
+use crate::{
+    needles::{NEEDLE_BYTES_MIN, Needle},
+    settings::Wanted,
+};
 
 /// LIMIT: passes over a text with findings. What was found becomes an edge for its neighbours, so that nothing appears
 /// only after the redaction; text without findings is read once.
@@ -49,97 +55,112 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Compiles the rules for credentials and cards. Addresses and account numbers of people are not looked for: they
-    /// are what most work is about.
+    /// Compiles the rules.
     pub(crate) fn new() -> Self {
         Self {
-            engine: Engine::new(RULES, false).ok(),
+            engine: Engine::new(RULES).ok(),
         }
     }
 
-    /// Adds every credential in `text` to `out`, in order of position.
-    pub(crate) fn find(&self, text: &str, out: &mut Vec<Hit>) {
+    /// The keywords; [`Scan`] calls back with their numbers.
+    pub(crate) fn needles(&self) -> Vec<Needle> {
+        self.engine
+            .as_ref()
+            .map(|engine| engine.keywords.clone())
+            .unwrap_or_default()
+    }
+
+    /// Adds every credential in `text`, and of people what is wanted, to `out`, in order of position. `scan` looks for the
+    /// keywords: it is called once for a text without findings, and at least once for any.
+    pub(crate) fn find(&self, text: &str, wanted: Wanted, scan: Scan<'_>, out: &mut Vec<Hit>) {
         match &self.engine {
-            Some(engine) => out.extend(engine.find(text)),
-            None if text.is_empty() => {}
-            None => out.push(Hit {
-                rule: "rules-broken",
-                kind: "unscreened",
-                span: 0..text.len(),
-                weak: false,
-            }),
+            Some(engine) => out.extend(engine.find(text, wanted, scan)),
+            None => {
+                scan(&mut |_, _| {});
+                if !text.is_empty() {
+                    out.push(Hit {
+                        rule: "rules-broken",
+                        kind: "unscreened",
+                        span: 0..text.len(),
+                        weak: false,
+                    });
+                }
+            }
         }
     }
 }
 
-/// A keyword's word to one rule.
-struct Lead {
-    rule: usize,
-    /// The keyword as it must be written, where case counts.
-    exact: Option<Box<[u8]>>,
-}
+/// Goes through the text and says which keyword stands where, in order of position.
+pub(crate) type Scan<'a> = &'a mut dyn FnMut(&mut dyn FnMut(usize, usize));
 
 /// What all rules compile to.
 struct Engine {
-    keywords: AhoCorasick,
+    keywords: Vec<Needle>,
     /// For each keyword, the rules that wait for it.
-    leads: Vec<Vec<Lead>>,
+    leads: Vec<Vec<usize>>,
+    /// Keywords of a single byte, and the rule that waits for each: what so often stands in a text is not hashed.
+    singles: Vec<(u8, usize)>,
     rules: Vec<Rule>,
     stopwords: AhoCorasick,
-    people: bool,
 }
 
 impl Engine {
-    fn new(text: &'static str, people: bool) -> Result<Self, String> {
+    fn new(text: &'static str) -> Result<Self, String> {
         let file = rules::parse(text)?;
-        let mut words: Vec<String> = Vec::new();
-        let mut leads: Vec<Vec<Lead>> = Vec::new();
-        let mut compiled = Vec::new();
-        for row in &file.rules {
-            if row.proof.class == Class::Pii && !people {
-                continue;
-            }
-            for word in &row.form.keywords {
-                let lead = Lead {
-                    rule: compiled.len(),
-                    exact: (row.form.case == Case::Exact).then(|| word.as_bytes().into()),
-                };
-                let folded = word.to_ascii_lowercase();
-                let at = words.iter().position(|known| *known == folded);
-                match at.and_then(|at| leads.get_mut(at)) {
-                    Some(waiting) => waiting.push(lead),
-                    None => {
-                        words.push(folded);
-                        leads.push(vec![lead]);
-                    }
-                }
-            }
-            compiled.push(Rule::new(row, text)?);
-        }
-        let automaton = |words: &[String], kind, match_kind| {
-            AhoCorasick::builder()
+        let mut engine = Self {
+            keywords: Vec::new(),
+            leads: Vec::new(),
+            singles: Vec::new(),
+            rules: Vec::new(),
+            stopwords: AhoCorasick::builder()
                 .ascii_case_insensitive(true)
-                .kind(kind)
-                .match_kind(match_kind)
-                .build(words)
-                .map_err(|error| error.to_string())
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&file.stopwords)
+                .map_err(|error| error.to_string())?,
         };
-        Ok(Self {
-            keywords: automaton(&words, Some(AhoCorasickKind::DFA), MatchKind::Standard)?,
-            leads,
-            rules: compiled,
-            stopwords: automaton(&file.stopwords, None, MatchKind::LeftmostLongest)?,
-            people,
-        })
+        for row in &file.rules {
+            for word in &row.form.keywords {
+                engine.keyword(word, row.form.case == Case::Any)?;
+            }
+            engine.rules.push(Rule::new(row, text)?);
+        }
+        Ok(engine)
+    }
+
+    /// Has the next rule wait for `word`.
+    fn keyword(&mut self, word: &str, folded: bool) -> Result<(), String> {
+        let rule = self.rules.len();
+        if let &[byte] = word.as_bytes() {
+            self.singles.push((byte, rule));
+            return Ok(());
+        }
+        if word.len() < NEEDLE_BYTES_MIN {
+            return Err(format!("the keyword `{word}` has two bytes"));
+        }
+        let needle = Needle {
+            text: word.as_bytes().into(),
+            folded,
+            whole: false,
+        };
+        let same = |known: &Needle| known.folded == needle.folded && known.text == needle.text;
+        let at = self.keywords.iter().position(same);
+        match at.and_then(|at| self.leads.get_mut(at)) {
+            Some(waiting) => waiting.push(rule),
+            None => {
+                self.keywords.push(needle);
+                self.leads.push(vec![rule]);
+            }
+        }
+        Ok(())
     }
 
     /// Every finding, merged and in order.
-    fn find(&self, text: &str) -> Vec<Hit> {
+    fn find(&self, text: &str, wanted: Wanted, scan: Scan<'_>) -> Vec<Hit> {
         let mut hits = Vec::new();
         for _ in 0..ROUNDS_MAX {
             let known = hits.len();
-            let mut sweep = Sweep::new(self, text, &hits);
-            sweep.run();
+            let mut sweep = Sweep::new(self, text, wanted, &hits);
+            sweep.run(scan);
             hits.append(&mut sweep.found);
             hits = self.merged(hits, text.len());
             if hits.len() == known {
@@ -192,6 +213,7 @@ fn merged_full(last: &Hit, len: usize) -> bool {
 struct Sweep<'a> {
     engine: &'a Engine,
     text: &'a str,
+    wanted: Wanted,
     /// Where earlier findings begin and end; they count as edges.
     starts: Vec<usize>,
     ends: Vec<usize>,
@@ -201,10 +223,11 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(engine: &'a Engine, text: &'a str, known: &[Hit]) -> Self {
+    fn new(engine: &'a Engine, text: &'a str, wanted: Wanted, known: &[Hit]) -> Self {
         Self {
             engine,
             text,
+            wanted,
             starts: known.iter().map(|hit| hit.span.start).collect(),
             ends: known.iter().map(|hit| hit.span.end).collect(),
             done: vec![0; engine.rules.len()],
@@ -212,36 +235,47 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, scan: Scan<'_>) {
         let engine = self.engine;
-        for word in engine.keywords.find_overlapping_iter(self.text) {
-            for lead in engine
-                .leads
-                .get(word.pattern().as_usize())
-                .into_iter()
-                .flatten()
-            {
-                let written = self.text.as_bytes().get(word.start()..word.end());
-                if lead.exact.is_none() || lead.exact.as_deref() == written {
-                    self.consider(lead.rule, word.start());
+        scan(&mut |keyword, at| {
+            let waiting = engine.leads.get(keyword);
+            for &rule in waiting.into_iter().flatten() {
+                if self.found.len() <= HITS_MAX {
+                    self.consider(rule, at);
                 }
             }
-            if self.found.len() > HITS_MAX {
-                return;
+        });
+        for &(byte, rule) in &engine.singles {
+            if engine
+                .rules
+                .get(rule)
+                .is_some_and(|rule| rule.class.wanted(self.wanted))
+            {
+                for at in memchr::memchr_iter(byte, self.text.as_bytes()) {
+                    if self.found.len() <= HITS_MAX {
+                        self.consider(rule, at);
+                    }
+                }
             }
         }
         let found = &mut self.found;
-        numbers::cards(self.text, |span| {
-            found.push(number("payment-card", "credit_card", span));
-        });
-        if engine.people {
+        if found.len() > HITS_MAX {
+            return;
+        }
+        if self.wanted.cards {
+            numbers::cards(self.text, |span| {
+                found.push(number("payment-card", "credit_card", span));
+            });
+        }
+        if self.wanted.ibans {
             numbers::accounts(self.text, |span| found.push(number("iban", "iban", span)));
         }
     }
 
     /// Runs a rule on the window around its keyword.
     fn consider(&mut self, index: usize, at: usize) {
-        let Some(rule) = self.engine.rules.get(index) else {
+        let rule = self.engine.rules.get(index);
+        let Some(rule) = rule.filter(|rule| rule.class.wanted(self.wanted)) else {
             return;
         };
         let done = self.done.get(index).copied().unwrap_or_default();

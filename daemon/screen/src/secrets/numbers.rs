@@ -68,58 +68,77 @@ fn regions(bytes: &[u8], of: impl Fn(&u8) -> bool, mut each: impl FnMut(Range<us
     }
 }
 
+/// Digits of the longest card.
+const DIGITS_MAX: usize = 19;
+
+/// Groups of digits a card may be written in, at most.
+const GROUPS_MAX: usize = 5;
+
 fn card_groups(bytes: &[u8], region: &Range<usize>, found: &mut impl FnMut(Range<usize>)) {
-    let mut groups: Vec<Range<usize>> = Vec::new();
-    let mut from = region.start;
-    for at in region.clone().chain([region.end]) {
-        if at == region.end || !bytes.get(at).is_some_and(u8::is_ascii_digit) {
-            if from < at {
-                groups.push(from..at);
-            }
-            from = at + 1;
-        }
-    }
-    let mut next = 0;
-    while let Some(rest) = groups.get(next..).filter(|rest| !rest.is_empty()) {
-        match taken(bytes, rest) {
-            Some((count, span)) => {
+    let mut at = region.start;
+    while at < region.end {
+        let (count, groups) = groups(bytes, at..region.end);
+        let Some(first) = groups.first().filter(|_| count > 0) else {
+            return;
+        };
+        match taken(bytes, groups.get(..count).unwrap_or_default()) {
+            Some(span) => {
+                at = span.end;
                 found(span);
-                next += count;
             }
-            None => next += 1,
+            None => at = first.end,
         }
     }
 }
 
-/// The card that begins with the first of `groups`, and how many of them it takes.
-fn taken(bytes: &[u8], groups: &[Range<usize>]) -> Option<(usize, Range<usize>)> {
-    let lengths: Vec<usize> = groups.iter().take(5).map(ExactSizeIterator::len).collect();
-    let count = match *lengths.as_slice() {
+/// The first groups of digits in `region`, and how many they are.
+fn groups(bytes: &[u8], region: Range<usize>) -> (usize, [Range<usize>; GROUPS_MAX]) {
+    let mut groups: [Range<usize>; GROUPS_MAX] = Default::default();
+    let mut count = 0;
+    let mut at = region.start;
+    for group in &mut groups {
+        let rest = bytes.get(at..region.end).unwrap_or_default();
+        let Some(skipped) = rest.iter().position(u8::is_ascii_digit) else {
+            break;
+        };
+        let digits = rest.iter().skip(skipped);
+        let len = digits.take_while(|byte| byte.is_ascii_digit()).count();
+        *group = at + skipped..at + skipped + len;
+        at = group.end;
+        count += 1;
+        // A card of one group is told by it alone; one of several begins with four.
+        if len != 4 && count == 1 {
+            break;
+        }
+    }
+    (count, groups)
+}
+
+/// The card that begins with the first of `groups`.
+fn taken(bytes: &[u8], groups: &[Range<usize>]) -> Option<Range<usize>> {
+    let len = |at: usize| groups.get(at).map_or(0, ExactSizeIterator::len);
+    let count = match [len(0), len(1), len(2), len(3), len(4)] {
         [one, ..] if CARD_DIGITS.contains(&one) => 1,
         [4, 4, 4, 4, 1..=3] => 5,
-        [4, 4, 4, 4, ..] => 4,
+        [4, 4, 4, 4, _] => 4,
         [4, 6, 4 | 5, ..] => 3,
         _ => return None,
     };
     let (first, last) = (groups.first()?, groups.get(count - 1)?);
     let span = first.start..last.end;
-    let separators: Vec<u8> = bytes
-        .get(span.clone())?
-        .iter()
-        .filter(|byte| !byte.is_ascii_digit())
-        .copied()
-        .collect();
-    let uniform = separators
-        .windows(2)
-        .all(|pair| pair.first() == pair.last());
-    let digits: Vec<u8> = bytes
-        .get(span.clone())?
-        .iter()
-        .filter(|byte| byte.is_ascii_digit())
-        .map(|byte| byte - b'0')
-        .collect();
-    let alone = alone(bytes, &span);
-    (uniform && alone && issued(&digits) && luhn(&digits)).then_some((count, span))
+    let mut digits = [0; DIGITS_MAX];
+    let mut filled = 0;
+    let mut separator = None;
+    for &byte in bytes.get(span.clone())? {
+        if byte.is_ascii_digit() {
+            *digits.get_mut(filled)? = byte - b'0';
+            filled += 1;
+        } else if *separator.get_or_insert(byte) != byte {
+            return None;
+        }
+    }
+    let digits = digits.get(..filled)?;
+    (alone(bytes, &span) && issued(digits) && luhn(digits)).then_some(span)
 }
 
 /// Whether nothing touches the number that would make it part of something longer.

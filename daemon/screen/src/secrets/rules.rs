@@ -4,6 +4,7 @@ use regex_automata::{meta, util::syntax};
 use serde::Deserialize;
 
 use super::checks::Check;
+use crate::settings::Wanted;
 
 /// The rules this program is built with.
 pub(super) const RULES: &str = include_str!("rules.toml");
@@ -94,8 +95,21 @@ pub(super) enum Class {
     /// Opens something.
     #[default]
     Secret,
-    /// Tells who somebody is.
-    Pii,
+    /// A mail address.
+    Email,
+    /// A social security number.
+    Ssn,
+}
+
+impl Class {
+    /// Whether it is looked for.
+    pub(super) const fn wanted(self, wanted: Wanted) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::Email => wanted.emails,
+            Self::Ssn => wanted.ssns,
+        }
+    }
 }
 
 /// Where no letter or digit may touch the match.
@@ -113,6 +127,7 @@ pub(super) enum Edges {
 pub(super) struct Rule {
     pub(super) id: &'static str,
     pub(super) kind: &'static str,
+    pub(super) class: Class,
     pub(super) weak: bool,
     pub(super) regex: meta::Regex,
     pub(super) place: Place,
@@ -167,6 +182,7 @@ impl Rule {
         Ok(Self {
             id: within(text, id)?,
             kind: within(text, kind)?,
+            class: proof.class,
             weak: proof.weak,
             regex,
             place: Place {
