@@ -2,7 +2,7 @@
 //! holds it back is `fak-flow` with one set of rules for each suite of tools, and nothing else. No model takes part, so the
 //! numbers are the gate's alone.
 //!
-//! - [`suite`] reads the rules an operator would write.
+//! - [`suite`] reads the policies an operator would write.
 //! - [`trace`] reads recorded tasks.
 //! - [`run`] plays one task against the gate.
 

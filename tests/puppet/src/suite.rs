@@ -1,238 +1,66 @@
-//! The rules of one suite of tools, as a file a person can review.
+//! The policy of one suite of tools, as an operator would write it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use fak_flow::{Allow, Answer, Control, Endorse, Field, Rules, Sink, Source, Text, Trust};
-use serde::Deserialize;
+use fak_flow::Rules;
+use fak_kernel::Snapshot;
+use fak_policy::{
+    Format, Policy, PolicySet,
+    diagnostic::render,
+    load,
+    manifest::{Manifest, flow::Flow},
+};
+use fak_types::Principal;
 
-/// The suites whose rules are here.
+/// The suites whose policies are here.
 pub const SUITES: [(&str, &str); 2] = [
-    ("workspace", include_str!("../suites/workspace.toml")),
-    ("travel", include_str!("../suites/travel.toml")),
+    ("workspace", include_str!("../suites/workspace.yaml")),
+    ("travel", include_str!("../suites/travel.yaml")),
 ];
 
-/// The rules of every suite.
+/// The policy of every suite, as its file says it.
 ///
 /// # Panics
-/// When a file is not in order; the message names it.
+/// When a file is not in order; the message lists its problems.
 #[must_use]
-pub fn all() -> BTreeMap<&'static str, Rules> {
-    let read = |(name, text)| {
-        let rules = rules(text).unwrap_or_else(|problem| panic!("suites/{name}.toml: {problem}"));
-        (name, rules)
+pub fn manifests() -> BTreeMap<&'static str, Manifest> {
+    let read = |(name, text): (&'static str, &str)| {
+        let file = format!("suites/{name}.yaml");
+        let loaded = load(&file, text, Format::Yaml);
+        let (manifest, _) = loaded.unwrap_or_else(|problems| panic!("{}", render(&problems)));
+        (name, manifest)
     };
     SUITES.into_iter().map(read).collect()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    source: Vec<SourceText>,
-    #[serde(default)]
-    sink: Vec<SinkText>,
-    #[serde(default)]
-    endorse: Vec<EndorseText>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum TrustText {
-    Trusted,
-    Tainted,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AnswerText {
-    Allow,
-    Ask,
-    Deny,
-}
-
-impl From<AnswerText> for Answer {
-    fn from(text: AnswerText) -> Self {
-        match text {
-            AnswerText::Allow => Self::Allow,
-            AnswerText::Ask => Self::Ask,
-            AnswerText::Deny => Self::Deny,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourceText {
-    tools: Vec<String>,
-    otherwise: TrustText,
-    #[serde(default)]
-    trusted: Vec<FieldText>,
-    #[serde(default)]
-    tainted: Vec<String>,
-    #[serde(default)]
-    confidential: Vec<String>,
-    #[serde(default)]
-    naming: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FieldText {
-    at: String,
-    class: Option<String>,
-    #[serde(default)]
-    attested: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SinkText {
-    tool: String,
-    #[serde(default)]
-    asked_by: Vec<Vec<String>>,
-    unasked: Option<AnswerText>,
-    count_max: Option<u32>,
-    #[serde(default)]
-    control: Vec<ControlText>,
-    #[serde(default)]
-    text: Vec<FreeText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ControlText {
-    at: String,
-    #[serde(default)]
-    class: Vec<String>,
-    own: Option<AnswerText>,
-    tainted: Option<AnswerText>,
-    #[serde(default)]
-    allow: Vec<String>,
-    #[serde(default)]
-    taint_wins: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FreeText {
-    at: String,
-    links: Option<AnswerText>,
-    confidential: Option<AnswerText>,
-    copied: Option<AnswerText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EndorseText {
-    tools: Vec<String>,
-    fields: Vec<String>,
-    class: String,
-    #[serde(default)]
-    pointed: bool,
-    answer: AnswerText,
-    uses: Option<u32>,
-}
-
-/// Reads the rules of one suite.
+/// The rules of every suite, after `change`.
 ///
-/// # Errors
-/// The first thing that is not in order, in words.
-pub fn rules(text: &str) -> Result<Rules, String> {
-    let file: File = toml::from_str(text).map_err(|problem| problem.to_string())?;
-    let mut rules = Rules::builder();
-    for text in &file.source {
-        for tool in &text.tools {
-            rules = rules.source(source(tool, text));
-        }
-    }
-    for text in &file.sink {
-        rules = rules.sink(sink(text));
-    }
-    for text in &file.endorse {
-        for (tool, field) in text
-            .tools
-            .iter()
-            .flat_map(|tool| text.fields.iter().map(move |field| (tool, field)))
-        {
-            let mut endorse = Endorse::new(tool, field, &text.class).uses(text.uses.unwrap_or(1));
-            if text.pointed {
-                endorse = endorse.pointed();
-            }
-            if matches!(text.answer, AnswerText::Ask) {
-                endorse = endorse.ask();
-            }
-            rules = rules.endorse(endorse);
-        }
-    }
-    rules.build().map_err(|problem| problem.to_string())
+/// # Panics
+/// When a file is not in order, or `change` breaks it.
+#[must_use]
+pub fn changed(change: impl Fn(&mut Flow)) -> BTreeMap<&'static str, Arc<Rules>> {
+    let suites = manifests().into_iter();
+    let rules = suites.map(|(name, mut manifest)| {
+        manifest.flow.iter_mut().for_each(&change);
+        let policy = Policy::compile(name, &manifest);
+        (name, rules(policy.expect("the policy compiles")))
+    });
+    rules.collect()
 }
 
-fn source(tool: &str, text: &SourceText) -> Source {
-    let otherwise = match text.otherwise {
-        TrustText::Trusted => Trust::Trusted,
-        TrustText::Tainted => Trust::Tainted,
-    };
-    let mut source = Source::new(tool, otherwise);
-    for at in &text.trusted {
-        let mut field = Field::trusted(&at.at);
-        if let Some(class) = &at.class {
-            field = field.class(class);
-        }
-        source = source.field(if at.attested { field.attested() } else { field });
-    }
-    for at in &text.tainted {
-        source = source.field(Field::tainted(at));
-    }
-    for at in &text.confidential {
-        source = source.field(Field::trusted(at).confidential());
-    }
-    for at in &text.naming {
-        source = source.field(Field::tainted(at).naming());
-    }
-    source
+/// The rules of every suite.
+#[must_use]
+pub fn all() -> BTreeMap<&'static str, Arc<Rules>> {
+    changed(|_| {})
 }
 
-fn sink(text: &SinkText) -> Sink {
-    let mut sink = Sink::new(&text.tool);
-    for words in &text.asked_by {
-        sink = sink.asked_by(words.iter().map(String::as_str));
-    }
-    if let Some(answer) = text.unasked {
-        sink = sink.unasked(answer.into());
-    }
-    if let Some(count) = text.count_max {
-        sink = sink.count_max(count);
-    }
-    for at in &text.control {
-        let mut control = Control::new(&at.at);
-        for class in &at.class {
-            control = control.class(class);
-        }
-        for allow in &at.allow {
-            control = control.allow(match allow.strip_prefix('*') {
-                Some(suffix) => Allow::Suffix(suffix.into()),
-                None => Allow::Exact(allow.clone()),
-            });
-        }
-        if let Some(answer) = at.own {
-            control = control.own(answer.into());
-        }
-        if let Some(answer) = at.tainted {
-            control = control.tainted(answer.into());
-        }
-        sink = sink.control(if at.taint_wins {
-            control.taint_wins()
-        } else {
-            control
-        });
-    }
-    for at in &text.text {
-        let answer = |answer: Option<AnswerText>| answer.map_or(Answer::Allow, Into::into);
-        let free = Text::new(&at.at)
-            .links(answer(at.links))
-            .confidential(answer(at.confidential))
-            .copied(answer(at.copied));
-        sink = sink.text(free);
-    }
-    sink
+/// The rules as the daemon has them: of the policy in force.
+fn rules(policy: Policy) -> Arc<Rules> {
+    let set = PolicySet::new(vec![policy]).expect("one profile");
+    let snapshot = Snapshot::new(1, set);
+    let who = Principal::Key("puppet".into());
+    let rules = snapshot
+        .flow(&who)
+        .expect("the policy says something of flow");
+    Arc::clone(rules)
 }

@@ -1,12 +1,17 @@
 //! The figures of docs/information-flow.md, and floors below which they may not fall.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
+use fak_policy::{
+    NoWorld, Policy,
+    manifest::flow::{Answer, Flow},
+};
 use fak_puppet::{
     run::{Person, Report, play},
     suite,
     trace::{self, Idea, Trace},
 };
+use fak_types::ToolCall;
 use serde_json::Value;
 
 fn reports(traces: &[Trace], person: Person) -> Vec<Report> {
@@ -217,49 +222,82 @@ fn another_spelling_does_not_help_an_attack() {
     }
 }
 
-/// The rules of a suite without the lines that hold `part`.
-fn without(text: &str, part: &str) -> String {
-    let kept = text
-        .lines()
-        .filter(|line| part.is_empty() || !line.starts_with(part));
-    kept.collect::<Vec<_>>().join("\n")
+/// The sinks whose texts carry links and copies without objection.
+fn deaf(flow: &mut Flow, links: bool, copied: bool) {
+    for text in flow.sinks.iter_mut().flat_map(|sink| &mut sink.texts) {
+        if links {
+            text.links = Answer::Allow;
+        }
+        if copied {
+            text.copied = Answer::Allow;
+        }
+    }
+}
+
+type Change = fn(&mut Flow);
+
+fn unscoped(flow: &mut Flow) {
+    for sink in &mut flow.sinks {
+        sink.asked_by.clear();
+    }
 }
 
 #[test]
 #[ignore = "prints what each part of the rules does; run it with --release"]
 fn what_each_part_does() {
     let all_traces = [trace::benign(), trace::attacked()];
-    let changes: [(&str, Spelling); 5] = [
-        ("all parts", |text| without(text, "")),
-        ("without the user's words as scope", |text| {
-            without(text, "asked_by")
-        }),
-        ("without links", |text| {
-            text.replace("links = \"deny\"", "links = \"allow\"")
-        }),
-        ("without copied", |text| {
-            text.replace("copied = \"deny\"", "copied = \"allow\"")
-        }),
-        ("without scope, links and copied", |text| {
-            without(text, "asked_by")
-                .replace("\"deny\" }", "\"allow\" }")
-                .replace("links = \"deny\"", "links = \"allow\"")
+    let changes: [(&str, Change); 5] = [
+        ("all parts", |_| {}),
+        ("without the user's words as scope", unscoped),
+        ("without links", |flow| deaf(flow, true, false)),
+        ("without copied", |flow| deaf(flow, false, true)),
+        ("without scope, links and copied", |flow| {
+            unscoped(flow);
+            deaf(flow, true, true);
         }),
     ];
     for (name, change) in changes {
+        let rules = suite::changed(change);
         let lines: Vec<String> = all_traces
             .iter()
             .map(|traces| {
-                let play = |trace: &Trace| {
-                    let text = suite::SUITES
-                        .iter()
-                        .find(|(suite, _)| *suite == trace.suite);
-                    let rules = suite::rules(&change(text.unwrap().1)).unwrap();
-                    play(&rules, trace, Person::Attentive)
-                };
+                let play =
+                    |trace: &Trace| play(&rules[trace.suite.as_str()], trace, Person::Attentive);
                 table(&traces.iter().map(play).collect::<Vec<_>>(), attack_line)
             })
             .collect();
         show(name, &lines.join(""));
+    }
+}
+
+/// Every call of a task is one the policy allows for its name and form, so that what stops a call is the flow.
+#[test]
+fn the_policies_allow_every_call() {
+    let policies: BTreeMap<&str, Policy> = suite::manifests()
+        .into_iter()
+        .map(|(name, manifest)| (name, Policy::compile(name, &manifest).expect("compiles")))
+        .collect();
+    for trace in trace::benign().iter().chain(&trace::attacked()) {
+        for step in &trace.steps {
+            let call = ToolCall {
+                tool: &step.tool,
+                args: &step.args.to_string(),
+                trace: "t",
+                cwd: None,
+                home: None,
+            };
+            let verdict = policies[trace.suite.as_str()].adjudicate(&call, &NoWorld);
+            assert!(verdict.kind.admits(), "{}: {}", trace.name(), step.tool);
+        }
+    }
+}
+
+#[test]
+fn lint_has_nothing_to_say_of_the_flow() {
+    for (name, manifest) in suite::manifests() {
+        let mut found = fak_policy::lint(&manifest);
+        found.retain(|problem| problem.field.starts_with("flow"));
+        let told = fak_policy::diagnostic::render(&found);
+        assert!(found.is_empty(), "{name}: {told}");
     }
 }

@@ -185,3 +185,107 @@ fn recorded_calls_show_the_verdicts_that_change() {
         [(1, "b", Direction::Narrows), (2, "c", Direction::Widens)]
     );
 }
+
+#[test]
+fn flow_widens_unless_it_is_plain_that_it_does_not() {
+    let sink = |said: &str| {
+        format!("allow: [s]\nflow: {{sinks: {{s: {{controls: {{to: {{{said}}}}}}}}}}}")
+    };
+    check(
+        "allow: [s]",
+        &sink(""),
+        &["narrows: flow.sinks.s: calls of the tool are now gated"],
+    );
+    check(
+        &sink(""),
+        "allow: [s]",
+        &["widens: flow.sinks.s: calls of the tool are no longer gated by name"],
+    );
+    check(
+        &sink("own: allow, allow: [a, b]"),
+        &sink("own: ask, allow: [b], taint_wins: true"),
+        &["narrows: flow.sinks.s: the sink lets less pass than before"],
+    );
+    for milder in ["own: ask", "tainted: allow", "allow: a", "class: c"] {
+        check(
+            &sink(""),
+            &sink(milder),
+            &["widens: flow.sinks.s: the sink may let more pass than before"],
+        );
+    }
+    check(
+        "flow: {sinks: {'s*': {}}}",
+        "flow: {sinks: {'s*': {}, sa: {texts: {x: {}}}}}",
+        &["widens: flow.sinks.sa: the sink is added in place of a prefix"],
+    );
+    let endorse = |said: &str| {
+        format!(
+            "flow: {{sinks: {{s: {{controls: {{to: {{class: c}}}}}}}}, sources: {{r: {{otherwise: tainted}}}}, endorse: [{said}]}}"
+        )
+    };
+    check(
+        &endorse(""),
+        &endorse("{tool: r, field: x, class: c}"),
+        &["widens: flow.endorse[0]: what stands in `x` of `r` to `c` may cross"],
+    );
+    check(
+        &endorse("{tool: r, field: x, class: c}"),
+        &endorse("").replace("tainted", "trusted"),
+        &[
+            "widens: flow.sources.r: the source changes",
+            "narrows: flow.endorse[0]: what stands in `x` of `r` to `c` may no longer cross",
+        ],
+    );
+}
+
+#[test]
+fn budgets_and_kept_answers_change_by_what_they_let_happen() {
+    check(
+        "budget: {turns: 5, tokens: 9, turn_gap_ms_min: 5, prices: {m: {input: 5, output: 5}}}",
+        "approval: {expires_s: 60}\nbudget: {turns: 6, cost_micros: 1, turn_gap_ms_min: 9, prices: {m: {input: 4, output: 9}}, unknown_price: {input: 0, output: 0}}",
+        &[
+            "narrows: approval.expires_s: a question waits 60 s instead of 600",
+            "widens: budget.turns: 6 instead of 5",
+            "widens: budget.tokens: a bound is removed",
+            "narrows: budget.cost_micros: a bound is added",
+            "narrows: budget.turn_gap_ms_min: 9 ms between turns instead of 5",
+            "widens: budget.prices.m: the price of the model changes",
+            "widens: budget.unknown_price: models without a price are taken to cost something else",
+        ],
+    );
+    check(
+        "cache: {reads: {a: {namespace: n}, b: {namespace: n}}, writes: {c: {namespace: n}, d: {namespace: n}}}",
+        "cache: {reads: {a: {namespace: n, ttl_s: 5}, e: {namespace: n}}, writes: {C: {namespace: n, resources: p}, f: {namespace: n}}}",
+        &[
+            "widens: cache.reads.a: its answers are kept under other conditions",
+            "widens: cache.reads.e: its answers may now be kept",
+            "narrows: cache.reads.b: its answers are no longer kept",
+            "widens: cache.writes.C: it makes other answers stale than before",
+            "narrows: cache.writes.f: it now makes answers stale",
+            "widens: cache.writes.d: it no longer makes answers stale",
+        ],
+    );
+}
+
+#[test]
+fn fewer_claims_widen() {
+    let rule = |claims: &str| {
+        format!(
+            "arg_rules: [{{tool: a, arg: b, max_len: 1, verdict: REQUIRE_WITNESS, witness: [{claims}]}}]"
+        )
+    };
+    check(
+        &rule("git:clean"),
+        &rule("'test:make', git:clean"),
+        &[
+            "narrows: arg_rules[0]: the rule `max_len` of `a` `b` changes: it refuses more than before",
+        ],
+    );
+    check(
+        &rule("git:clean"),
+        &rule("'test:make'"),
+        &[
+            "widens: arg_rules[0]: the rule `max_len` of `a` `b` changes: it asks for fewer or other claims",
+        ],
+    );
+}

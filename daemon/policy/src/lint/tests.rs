@@ -197,3 +197,74 @@ fn relaxed_postures_are_told() {
         ],
     );
 }
+
+#[test]
+fn a_sink_bounds_what_a_tool_sends() {
+    let flow = "flow: {sinks: {send_mail: {}}}";
+    check(&format!("allow: [send_mail]\n{flow}"), &[]);
+    check(
+        &format!("allow: [read]\n{flow}"),
+        &["p:2:16: warning: `send_mail` is a sink, and nothing allows it"],
+    );
+    check(
+        &format!("allow_prefix: [send_m]\n{flow}"),
+        &[
+            "p:1:16: warning: the prefix `send_m` allows every tool that sends or changes under that name",
+        ],
+    );
+    check(
+        "allow: [a]\nflow: {sources: {a: {otherwise: trusted}}}",
+        &["p:2:1: warning: no tool is a sink: no call is gated"],
+    );
+}
+
+#[test]
+fn flow_that_does_not_do_what_it_says_is_told() {
+    check(
+        "allow: [a]\nflow:\n  sources: {r: {fields: {x: {class: address}, y: {trust: trusted, class: file}}}}\n  \
+         sinks: {a: {controls: {to: {class: address, allow: [{suffix: x.example}, {suffix: '@x.example'}]}, f: {class: file}}}}\n  \
+         endorse:\n  - {tool: r, field: '', class: address}\n  - {tool: r, field: y, class: file, pointed: true}\n",
+        // A field that does not say `trusted` is as its source, which the lists of classes may make trusted.
+        &[
+            "p:4:47: warning: `x.example` also ends words that only look like yours: `evilx.example`",
+            "p:6:5: warning: whoever writes into `r` steers, and nobody is asked",
+            "p:7:47: warning: no field of `r` names its records, so none is pointed at",
+        ],
+    );
+    check(
+        "allow: [a]\nflow: {sources: {r: {otherwise: tainted, fields: {x: {class: c}}}}, sinks: {a: {controls: {to: {class: c}}}}}",
+        &["p:2:104: warning: no trusted field has the class `c`"],
+    );
+}
+
+#[test]
+fn answers_that_may_be_stale_and_money_without_prices_are_told() {
+    check(
+        "allow: [read_file, edit_file, Bash, write_file]\narg_rules: [{tool: Bash, arg: command, max_len: 9}]\n\
+         self_modify_globs: [.git/]\nbudget: {cost_micros: 5}\ncache:\n  reads: {read_file: {namespace: fs}, move_file: {namespace: fs}, get_x: {namespace: x}}\n  \
+         writes: {write_file: {namespace: fs}, Bash: {namespace: all}}\n",
+        &[
+            "p:1:20: warning: `edit_file` may make kept answers stale without saying so",
+            "p:4:23: warning: money is bounded and no model has a price: turns that name one are refused",
+            "p:6:39: warning: `move_file` looks like it changes something, and its answers are kept",
+            "p:6:67: warning: answers of `get_x` are kept, and nothing allows it",
+            "p:7:59: warning: no read is of the namespace `all`",
+        ],
+    );
+}
+
+#[test]
+fn a_question_does_not_make_a_later_rule_idle() {
+    let rules = |first: &str, second: &str| {
+        format!(
+            "allow: [a]\narg_rules:\n  - {{tool: a, arg: b, max_len: 1, {first}}}\n  - {{tool: a, arg: b, max_len: 2, {second}}}\n"
+        )
+    };
+    let ask = "verdict: REQUIRE_WITNESS";
+    check(&rules(ask, "verdict: DENY"), &[]);
+    check(&rules(ask, &format!("{ask}, witness: git:clean")), &[]);
+    check(
+        &rules(ask, ask),
+        &["p:4:5: warning: this rule never decides: rule 0 refuses the same and more before it"],
+    );
+}

@@ -22,8 +22,8 @@ const NAMESPACE_BYTES_MAX: usize = 64;
 
 pub(super) fn read(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Cache> {
     let spot = object.get("cache")?;
-    let inner = reader.object(&spot, &[words::CACHE])?;
     let errors = reader.problems.len();
+    let inner = reader.object(&spot, &[words::CACHE])?;
     let mut cache = Cache::default();
     for (tool, spot) in rows(reader, &inner, "reads") {
         cache.reads.extend(one_read(reader, tool, &spot));

@@ -20,8 +20,8 @@ pub(super) fn read(
     origin: &mut Vec<usize>,
 ) -> Option<Flow> {
     let spot = object.get("flow")?;
-    let inner = reader.object(&spot, &[words::FLOW])?;
     let errors = reader.problems.len();
+    let inner = reader.object(&spot, &[words::FLOW])?;
     let flow = Flow {
         sources: entries(reader, &inner, "sources", source),
         sinks: entries(reader, &inner, "sinks", sink),
@@ -57,8 +57,9 @@ fn entries<T>(
 }
 
 fn source(reader: &mut Reader<'_>, tool: String, spot: &Spot<'_>) -> Option<Source> {
+    let errors = reader.problems.len();
     let object = reader.object(spot, &[words::FLOW_SOURCE])?;
-    if object.present(words::FLOW_SOURCE).is_empty() {
+    if object.present(words::FLOW_SOURCE).is_empty() && reader.problems.len() == errors {
         let help = format!("give {}", words::listed(words::FLOW_SOURCE));
         reader.error(spot, "a source of which nothing is said", help);
     }
@@ -90,8 +91,8 @@ fn field(reader: &mut Reader<'_>, at: String, spot: &Spot<'_>) -> Option<Field> 
             ..Field::default()
         });
     }
-    let object = reader.object(spot, &[words::FLOW_FIELD])?;
     let errors = reader.problems.len();
+    let object = reader.object(spot, &[words::FLOW_FIELD])?;
     let mut flag = |key: &str| {
         let spot = object.get(key);
         spot.and_then(|spot| reader.boolean(&spot))
@@ -193,11 +194,11 @@ fn asked_by(reader: &mut Reader<'_>, object: &Object<'_>) -> Vec<Vec<String>> {
 fn control(reader: &mut Reader<'_>, at: String, spot: &Spot<'_>) -> Option<Control> {
     let object = reader.object(spot, &[words::FLOW_CONTROL])?;
     let class = reader.texts(object.get("class"), Text::Plain, true);
-    if let Some(spot) = object.get("class").filter(|_| class.is_empty()) {
-        if spot.node.value == Value::List(Vec::new()) {
-            let help = "leave the key out for values of any class";
-            reader.error(&spot, "`class` is an empty list", help);
-        }
+    if let Some(spot) = object.get("class")
+        && spot.node.value == Value::List(Vec::new())
+    {
+        let help = "leave the key out for values of any class";
+        reader.error(&spot, "`class` is an empty list", help);
     }
     let taint_wins = object.get("taint_wins");
     Some(Control {
@@ -304,3 +305,6 @@ fn one_endorse(reader: &mut Reader<'_>, item: &Spot<'_>) -> Option<Endorse> {
         ask,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,8 @@ pub(super) fn approval(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<A
 
 pub(super) fn budget(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Budget> {
     let spot = object.get("budget")?;
-    let inner = reader.object(&spot, &[words::BUDGET])?;
     let errors = reader.problems.len();
+    let inner = reader.object(&spot, &[words::BUDGET])?;
     let mut count = |key: &str| reader.whole(&inner.get(key)?, 1, COUNT_MAX);
     let budget = Budget {
         turns: count("turns"),
@@ -90,3 +90,6 @@ fn unknown_price(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<Price> 
     )?;
     None
 }
+
+#[cfg(test)]
+mod tests;
