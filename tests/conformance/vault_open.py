@@ -84,7 +84,7 @@ def metadata(plain):
             texts.append(plain[at + 2:at + 2 + size].decode())
             at += 2 + size
         trace, who, tool, reason = texts
-        kind = {1: "quarantined", 2: "paged out"}[kind]
+        kind = {1: "quarantined", 2: "paged out", 3: "kept answer"}[kind]
         holds.append({"kind": kind, "at_us": at_us, "rules": rules.hex(), "trace": trace, "who": who,
                       "tool": tool, "reason": reason})
     if any(plain[at:]) or len(plain) % 256 or len(plain) - at >= 256:

@@ -11,7 +11,7 @@ use crate::{
     meta::{HOLDS_MAX, Kind, SealId, Sealed},
 };
 
-/// Bytes of all files unless set otherwise. LIMIT: blobs that were paged out are displaced, oldest first;
+/// Bytes of all files unless set otherwise. LIMIT: kept answers and then blobs that were paged out are displaced, oldest first;
 /// when only quarantined ones are left sealing is refused.
 pub const TOTAL_BYTES_MAX: u64 = 1 << 30;
 
@@ -65,7 +65,7 @@ pub(crate) struct Known {
 
 impl Known {
     fn may_be_displaced(&self) -> bool {
-        self.sealed.kind() == Kind::PagedOut
+        self.sealed.kind() < Kind::Quarantined
     }
 
     fn is_held_by(&self, who: &str) -> bool {
@@ -228,13 +228,13 @@ impl Index {
         }
     }
 
-    /// What may go, oldest first: what `who` alone holds, and the rest.
+    /// What may go, answers before what was paged out and the oldest first: what `who` alone holds, and the rest.
     fn displaceable(&self, but: SealId, who: &str) -> (Vec<&Known>, Vec<&Known>) {
         let mut all: Vec<&Known> = self
             .known()
             .filter(|known| known.sealed.id != but && known.may_be_displaced())
             .collect();
-        all.sort_by_key(|known| (known.sealed.at_us(), known.sealed.id));
+        all.sort_by_key(|known| (known.sealed.kind(), known.sealed.at_us(), known.sealed.id));
         all.into_iter()
             .partition(|known| known.is_held_by_none_but(who))
     }

@@ -48,6 +48,8 @@ impl fmt::Debug for SealId {
 /// Why a content is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// An answer that may be given again; displaced first when room is needed.
+    Cached,
     /// Moved out of a context for its size; displaced when room is needed.
     PagedOut,
     /// Not admitted; never displaced.
@@ -59,6 +61,7 @@ impl Kind {
         match self {
             Self::Quarantined => 1,
             Self::PagedOut => 2,
+            Self::Cached => 3,
         }
     }
 
@@ -66,6 +69,7 @@ impl Kind {
         match byte {
             1 => Some(Self::Quarantined),
             2 => Some(Self::PagedOut),
+            3 => Some(Self::Cached),
             _ => None,
         }
     }
@@ -80,7 +84,7 @@ pub struct Meta {
     pub who: String,
     /// The tool that brought the content.
     pub tool: String,
-    /// Why it was not admitted; [`Reason::None`] for what was paged out.
+    /// Why it was not admitted; [`Reason::None`] for what was admitted or paged out.
     pub reason: Reason,
     /// The digest of the screen's rules that judged it.
     pub rules: Digest,
@@ -287,7 +291,7 @@ mod tests {
         longer.push(1);
         assert_eq!(decode(one.id, &longer), Err(Damage::Meta("filling")));
         let mut other = bytes;
-        other[42] = 3;
+        other[42] = 4;
         assert_eq!(decode(one.id, &other), Err(Damage::Meta("kind")));
         assert_eq!(
             decode(one.id, &encode(&sealed(vec![]))),

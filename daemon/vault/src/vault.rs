@@ -81,6 +81,8 @@ pub struct Status {
     pub quarantined: usize,
     /// Blobs that are displaced when room is needed.
     pub paged_out: usize,
+    /// Kept answers, which are displaced before the others.
+    pub cached: usize,
     /// Files that cannot be read: damaged, or sealed with another key.
     pub unreadable: usize,
     /// Blobs that are still sealed with an old key.
@@ -298,6 +300,7 @@ impl Vault {
             match known.sealed.kind() {
                 Kind::Quarantined => status.quarantined += 1,
                 Kind::PagedOut => status.paged_out += 1,
+                Kind::Cached => status.cached += 1,
             }
             status.under_old_keys += usize::from(known.key != current);
         }

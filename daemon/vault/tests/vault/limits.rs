@@ -63,6 +63,25 @@ fn the_oldest_paged_out_blob_goes_first_and_no_quarantined_one_ever() {
 }
 
 #[test]
+fn kept_answers_go_before_what_was_paged_out_and_never_keep_what_others_hold() {
+    let dir = tempdir();
+    let vault = open_with(dir.path(), FOUR);
+    let seal = |n: u64, kind, at_us| vault.seal(&noise(n, 1000), &meta("t", kind, at_us));
+    let paged = seal(1, Kind::PagedOut, 1).unwrap();
+    let answer = seal(2, Kind::Cached, 50).unwrap();
+    let both = seal(3, Kind::Cached, 2).unwrap();
+    vault
+        .seal(&noise(3, 1000), &meta("u", Kind::Quarantined, 3))
+        .unwrap();
+    seal(4, Kind::Quarantined, 4).unwrap();
+    assert_eq!((vault.status().cached, vault.status().paged_out), (1, 1));
+    seal(5, Kind::Quarantined, 5).unwrap();
+    assert!(!there(&vault, answer) && there(&vault, paged) && there(&vault, both));
+    vault.release(both, crate::support::WHO, "t").unwrap();
+    assert_eq!(vault.meta(both).unwrap().kind(), Kind::Quarantined);
+}
+
+#[test]
 fn what_one_session_paged_out_and_another_quarantined_stays() {
     let dir = tempdir();
     let vault = open_with(dir.path(), FOUR);
