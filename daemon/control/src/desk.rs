@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use fak_chain::Draft;
-use fak_kernel::{BY_EMERGENCY, Decision, Kernel, Snapshot, Timestamp};
+use fak_kernel::{BY_EMERGENCY, Decision, Kernel, Snapshot, Timestamp, Viewer};
 use fak_policy::Diagnostic;
 use fak_proto::v1;
 use fak_telemetry::{Event, Notice};
@@ -318,12 +318,14 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     }
 
     /// Waits for a turn at long work; what is short goes ahead at once.
-    pub(crate) async fn turn(&self, who: &Principal, _trace: &str, bytes: usize) -> Option<Turn> {
+    pub(crate) async fn turn(&self, who: &Principal, trace: &str, bytes: usize) -> Option<Turn> {
         if bytes < LARGE_ARGS_BYTES {
             return None;
         }
         let name: Arc<str> = who.name().into();
-        Some(self.queue.turn(&name, 0).await)
+        let session = self.with_kernel(|kernel| kernel.session(Viewer::Own(&name), trace));
+        let priority = session.and_then(|session| Some(session.steering?.priority));
+        Some(self.queue.turn(&name, priority.unwrap_or(0)).await)
     }
 
     fn settle(&self, who: &Principal, question: Question) -> Settled {

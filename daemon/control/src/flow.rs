@@ -8,8 +8,8 @@ use fak_args::Args;
 use fak_chain::digest_bytes;
 use fak_flow::{Answer, FlowVerdict, Rules, Why};
 use fak_kernel::{
-    Decision, Judgement, SESSION_IDLE_MS_MAX, Session, Snapshot, Timestamp, Viewer, tell_row,
-    trace_is_sound,
+    BY_APPROVAL, Decision, Judgement, SESSION_IDLE_MS_MAX, Session, Snapshot, Timestamp, Viewer,
+    tell_row, trace_is_sound,
 };
 use fak_proto::v1;
 use fak_types::{
@@ -33,8 +33,6 @@ const BY_FLOW: &str = "flow";
 
 /// Reported in `by` when a session is held to tools and this is none of them.
 const BY_SCOPE: &str = "flow/scope";
-
-const BY_APPROVAL: &str = "approval";
 
 /// Most tools of a scope. LIMIT: a longer list is refused.
 const SCOPE_TOOLS_MAX: usize = 1024;
@@ -83,7 +81,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         work: impl FnOnce(&mut Held, &Of<'_>) -> T,
     ) -> T {
         let who = who.name();
-        let is_new = || self.has_read_nothing(&who, trace);
+        let is_new = || self.with_kernel(|kernel| kernel.has_read_nothing(&who, trace));
         let of = Of {
             who: &who,
             trace,
@@ -104,12 +102,6 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let idle_us = SESSION_IDLE_MS_MAX.saturating_mul(1000);
         let before = Timestamp(now().0.saturating_sub(idle_us));
         unhurried(|| self.ledgers.sweep(&*self.means.memory, before));
-    }
-
-    /// Whether a session can have read nothing yet.
-    fn has_read_nothing(&self, who: &str, trace: &str) -> bool {
-        let session = self.with_kernel(|kernel| kernel.session(Viewer::Own(who), trace));
-        session.is_none_or(|session| session.results == 0 && session.taint == Taint::Trusted)
     }
 
     /// Settles a call, with the opinion of its session's ledger when the call must be looked at. What the ledger counts
@@ -296,8 +288,9 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         }
         let who = &caller.peer.principal;
         let (owner, trace) = (Some(&*session.principal), &*session.trace);
-        let _ = owner;
-        let row = tell_row(now(), who, trace, None, &request.reason);
+        let row = self
+            .with_kernel(|kernel| kernel.taint_reset(now(), who, owner, trace, &request.reason));
+        let row = row.map_err(|error| Status::failed_precondition(error.to_string()))?;
         let written = self.evidence.append(row.clone()).await;
         written.map_err(|unwritten| Status::unavailable(unwritten.why))?;
         // The ledger first: between the two the session counts as having read what it no longer remembers.
