@@ -5,7 +5,7 @@ mod common;
 use common::policy;
 use fak_policy::{NoWorld, Policy, table};
 
-const SHIPPED: [(&str, &str, &str, usize); 5] = [
+const SHIPPED: [(&str, &str, &str, usize); 6] = [
     (
         "coding-agent",
         include_str!("../../../policy.d/coding-agent.yaml"),
@@ -28,6 +28,12 @@ const SHIPPED: [(&str, &str, &str, usize); 5] = [
         "devops-dryrun",
         include_str!("../../../policy.d/devops-dryrun.yaml"),
         include_str!("../../../policy.d/devops-dryrun.cases"),
+        25,
+    ),
+    (
+        "mail-assistant",
+        include_str!("../../../policy.d/mail-assistant.yaml"),
+        include_str!("../../../policy.d/mail-assistant.cases"),
         25,
     ),
     (

@@ -4,6 +4,7 @@ use super::{allows, is_shell_shaped, is_write_shaped, matches_tool, warn};
 use crate::{
     diagnostic::{Diagnostic, shown},
     diff::starts_with_folded,
+    load::vocabulary::nearest,
     manifest::{
         Manifest,
         flow::{Allow, Control, Flow, Trust},
@@ -132,12 +133,17 @@ pub(super) fn cache(manifest: &Manifest, found: &mut Vec<Diagnostic>) {
         }
     }
     for write in &cache.writes {
-        if !cache
+        let known: Vec<&str> = cache
             .reads
             .iter()
-            .any(|read| read.namespace == write.namespace)
-        {
-            let message = format!("no read is of the namespace `{}`", shown(&write.namespace));
+            .map(|read| read.namespace.as_str())
+            .collect();
+        let name = write.namespace.as_str();
+        if let Some(near) = nearest(name, &known).filter(|_| !known.contains(&name)) {
+            let message = format!(
+                "no read is of the namespace `{}`; did you mean `{near}`?",
+                shown(name)
+            );
             let field = format!("cache.writes.{}.namespace", write.tool);
             warn(found, field, message, "name the namespace the reads use");
         }

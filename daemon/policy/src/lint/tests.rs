@@ -242,13 +242,13 @@ fn answers_that_may_be_stale_and_money_without_prices_are_told() {
     check(
         "allow: [read_file, edit_file, Bash, write_file]\narg_rules: [{tool: Bash, arg: command, max_len: 9}]\n\
          self_modify_globs: [.git/]\nbudget: {cost_micros: 5}\ncache:\n  reads: {read_file: {namespace: fs}, move_file: {namespace: fs}, get_x: {namespace: x}}\n  \
-         writes: {write_file: {namespace: fs}, Bash: {namespace: all}}\n",
+         writes: {write_file: {namespace: fs}, Bash: {namespace: sf}, put_y: {namespace: other}}\n",
         &[
             "p:1:20: warning: `edit_file` may make kept answers stale without saying so",
             "p:4:23: warning: money is bounded and no model has a price: turns that name one are refused",
             "p:6:39: warning: `move_file` looks like it changes something, and its answers are kept",
             "p:6:67: warning: answers of `get_x` are kept, and nothing allows it",
-            "p:7:59: warning: no read is of the namespace `all`",
+            "p:7:59: warning: no read is of the namespace `sf`; did you mean `fs`?",
         ],
     );
 }
