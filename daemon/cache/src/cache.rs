@@ -6,7 +6,7 @@ use fak_types::{Digest, Outcome};
 
 use crate::{
     call::{Effect, Read},
-    feed::Changes,
+    feed::{Changes, Feed},
     kept::{Change, Entry, Gone, Limits, State, Step, Taken, WitnessId, witness_id},
     key::{Key, Uncacheable},
     negative::is_negative,
@@ -170,6 +170,24 @@ impl Cache {
             limits,
             ..Self::default()
         }
+    }
+
+    /// A cache that does not know what was before: which witnesses were revoked, what its feed has told. Nothing is
+    /// kept under a witness any more, and whoever asks for changes is told of a gap. `epoch` is higher than any cursor
+    /// that was ever given, such as the time.
+    #[must_use]
+    pub fn lost(limits: Limits, epoch: u64) -> Self {
+        let mut cache = Self::new(limits);
+        cache.state.is_overrun = true;
+        cache.state.feed = Feed::after(epoch);
+        cache
+    }
+
+    /// Whether anything of a principal is kept or awaited, so that what it changes matters.
+    #[must_use]
+    pub fn concerns(&self, who: &str) -> bool {
+        self.state.taken(who).entries > 0
+            || (self.pending.get(who)).is_some_and(|pending| !pending.reads.is_empty())
     }
 
     /// The key of a call, or why it has none.

@@ -107,6 +107,15 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
+    /// A feed that has forgotten everything up to a cursor.
+    pub(crate) fn after(cursor: u64) -> Self {
+        Self {
+            last: cursor,
+            forgotten: cursor,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn push(&mut self, who: &str, mut event: Event) {
         self.last = self.last.saturating_add(1);
         event.cursor = self.last;

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::Place;
+
 /// Most resources of one call. LIMIT: a call with more concerns all of its namespace.
 pub const RESOURCES_MAX: usize = 16;
 
@@ -22,16 +24,15 @@ impl Resources {
     /// All of a namespace.
     pub const ALL: Self = Self(Vec::new());
 
-    /// These resources; relative ones also below `cwd`, since another call may name them absolutely.
+    /// These resources, relative ones below the place of the call. One that lies below a home nobody told is anything.
     #[must_use]
-    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>, cwd: Option<&str>) -> Self {
+    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>, place: Place<'_>) -> Self {
         let mut named = Vec::new();
         for text in texts {
-            let name = spelling(text);
-            if let Some(cwd) = cwd.filter(|_| !name.starts_with('/') && !name.contains(':')) {
-                named.push(spelling(&format!("{cwd}/{name}")));
+            match located(text, place) {
+                Some(name) => named.push(name),
+                None => return Self::ALL,
             }
-            named.push(name);
         }
         named.sort_unstable();
         named.dedup();
@@ -61,13 +62,38 @@ impl Resources {
     }
 }
 
-/// Whether `inner` is `outer` or lies below it.
+/// Whether `inner` is `outer` or lies below it, or may.
+///
+/// Where a relative name lies that no working directory came with is not known, and neither is where one above its
+/// working directory does: the one may be any absolute name, the other anything.
 fn contains(outer: &str, inner: &str) -> bool {
-    if outer == inner || outer.is_empty() {
+    let is_absolute = |name: &str| name.starts_with('/');
+    if outer == inner || outer.is_empty() || outer == ".." || outer.starts_with("../") {
+        return true;
+    }
+    if is_absolute(outer) != is_absolute(inner) {
         return true;
     }
     let below = inner.strip_prefix(outer);
     below.is_some_and(|rest| rest.starts_with('/') || outer.ends_with('/'))
+}
+
+/// The spelling of a name as far as it is known where it lies. Names with a scheme lie nowhere in a directory.
+fn located(text: &str, place: Place<'_>) -> Option<String> {
+    let name = spelling(text);
+    if name == "~" || name.starts_with("~/") {
+        let below = name.trim_start_matches('~');
+        return place.home.map(|home| spelling(&format!("{home}{below}")));
+    }
+    if name.starts_with('~') {
+        return None;
+    }
+    Some(match place.cwd {
+        Some(cwd) if !name.starts_with('/') && !name.contains(':') => {
+            spelling(&format!("{cwd}/{name}"))
+        }
+        _ => name,
+    })
 }
 
 /// One spelling for all that may mean the same: white space and case folded, then as a path.
@@ -104,7 +130,7 @@ mod tests {
     use super::*;
 
     fn of(texts: &[&str]) -> Resources {
-        Resources::of(texts.iter().copied(), None)
+        Resources::of(texts.iter().copied(), Place::default())
     }
 
     fn rows(of: &str) -> Vec<(String, String)> {
@@ -153,16 +179,41 @@ mod tests {
             assert!(of(one).meet(&of(other)), "{one:?} {other:?}");
             assert!(of(other).meet(&of(one)), "{one:?} {other:?}");
         }
-        assert!(!of(&["/work/a"]).meet(&of(&["/work/ab", "/b"])));
-        let cwd = Resources::of(["a.go"], Some("/work"));
-        assert!(cwd.meet(&of(&["/work/a.go"])) && cwd.meet(&of(&["./a.go"])));
-        assert!(!cwd.meet(&of(&["/else/a.go"])));
+        for (one, other) in [
+            ("/work/a", "/work/ab"),
+            ("/work/a", "/b"),
+            ("msg-1", "msg-17"),
+            ("a", "b"),
+        ] {
+            assert!(!of(&[one]).meet(&of(&[other])), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn where_a_name_lies_depends_on_the_place_and_unknown_is_anywhere() {
+        let place = Place {
+            cwd: Some("/work"),
+            home: Some("/home/u"),
+        };
+        let at = |name: &str| Resources::of([name], place);
+        for (name, absolute) in [("a.go", "/work/a.go"), ("../b", "/b"), ("~/c", "/home/u/c")] {
+            assert!(at(name).meet(&of(&[absolute])), "{name}");
+            assert!(!at(name).meet(&of(&["/else"])), "{name}");
+        }
+        assert_eq!(at("~other/c"), Resources::ALL);
+        assert_eq!(of(&["~/c"]), Resources::ALL);
+        assert_eq!(at("https://a.example/x").names(), ["https:/a.example/x"]);
+        assert!(
+            of(&["a.go"]).meet(&of(&["/else/b"])),
+            "nobody said where a.go is"
+        );
+        assert!(of(&["../a"]).meet(&of(&["b"])));
     }
 
     #[test]
     fn too_many_are_all() {
         let many: Vec<_> = (0..=RESOURCES_MAX).map(|n| n.to_string()).collect();
-        let many = Resources::of(many.iter().map(String::as_str), None);
+        let many = Resources::of(many.iter().map(String::as_str), Place::default());
         assert_eq!(many, Resources::ALL);
         assert_eq!(of(&[&"x".repeat(RESOURCES_BYTES_MAX + 1)]), Resources::ALL);
     }

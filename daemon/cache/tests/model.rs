@@ -150,7 +150,7 @@ impl World {
             args: &args,
             place: Place::default(),
             namespace: NAMESPACES[namespace],
-            resources: &Resources::of([RESOURCES[resource]], None),
+            resources: &Resources::of([RESOURCES[resource]], Place::default()),
             witness: WITNESSES[witness],
             ttl_us: TTL_US,
         })
@@ -227,7 +227,7 @@ impl World {
     fn change(&mut self, who: usize, told: Option<(usize, Option<usize>)>, at: (usize, usize)) {
         let effect = told.map_or(Effect::Unknown, |(namespace, resource)| Effect::Of {
             namespace: NAMESPACES[namespace].into(),
-            resources: Resources::of(resource.map(|at| RESOURCES[at]), None),
+            resources: Resources::of(resource.map(|at| RESOURCES[at]), Place::default()),
         });
         let call = self.call();
         let (ticket, step): (Ticket, _) =

@@ -48,7 +48,7 @@ fn answer<'a>(body: &'a str, seal: &'a str) -> Answer<'a> {
 fn keep(cache: &mut Cache, n: usize, body: &str, witness: &str) -> (Key, Vec<Gone>) {
     let args = format!(r#"{{"path":"/{n}"}}"#);
     let path = format!("/{n}");
-    let resources = Resources::of([&*path], None);
+    let resources = Resources::of([&*path], Place::default());
     let read = read(&args, &resources, witness);
     let key = Key::of(&read).unwrap();
     cache.read_begins(key, &read, &call(&args), NOW);
@@ -60,7 +60,7 @@ fn keep(cache: &mut Cache, n: usize, body: &str, witness: &str) -> (Key, Vec<Gon
 fn files(names: &[&str]) -> Effect {
     Effect::Of {
         namespace: "fs".into(),
-        resources: Resources::of(names.iter().copied(), None),
+        resources: Resources::of(names.iter().copied(), Place::default()),
     }
 }
 
@@ -325,6 +325,22 @@ fn what_the_feed_forgets_it_says() {
         assert!(told.events.is_empty() && !told.gap, "{who}");
         assert!(cache.changes(who, 1, 9).gap, "{who}");
     }
+}
+
+#[test]
+fn a_cache_that_lost_its_log_trusts_no_witness_and_tells_of_a_gap() {
+    let mut cache = Cache::lost(Limits::default(), 5000);
+    let told = cache.changes(WHO, 40, 9);
+    assert_eq!((told.gap, told.cursor, told.events.len()), (true, 5000, 0));
+    assert!(!cache.changes(WHO, 5000, 9).gap);
+    let read = read("{}", &ALL, "w");
+    cache.read_begins(Key::of(&read).unwrap(), &read, &call("w"), NOW);
+    assert!(cache.concerns(WHO) && !cache.concerns("uid:2"));
+    let refused = cache.answered(WHO, &call("w"), &answer("body", "s"), OK, NOW);
+    assert_eq!(refused, Err(NotKept::Revoked));
+    assert!(!cache.concerns(WHO));
+    keep(&mut cache, 1, "body", "");
+    assert!(cache.concerns(WHO));
 }
 
 /// What rows of the cases are about that is not this crate's, and why.
