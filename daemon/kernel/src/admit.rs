@@ -105,6 +105,23 @@ pub fn forget_row(now: Timestamp, who: &Principal, seal: &str, why: &str) -> Dra
     }
 }
 
+/// The row of a witness under which nothing may be read again; `evicted` kept answers go with it.
+#[must_use]
+pub fn revoke_row(
+    now: Timestamp,
+    who: &Principal,
+    witness: &str,
+    evicted: u64,
+    why: &str,
+) -> Draft {
+    Draft {
+        subject: witness.to_owned(),
+        count: evicted,
+        note: why.to_owned(),
+        ..by_principal(RecordKind::Revoke, now, who)
+    }
+}
+
 /// Whose word lets which sealed bytes out, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clearances(VecDeque<(String, String)>);

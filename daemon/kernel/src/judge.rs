@@ -6,7 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use fak_chain::digest_bytes;
 use fak_flow::Rules;
-use fak_policy::{Policy, PolicySet, World, manifest::RateLimit};
+use fak_policy::{
+    Policy, PolicySet, World,
+    manifest::{RateLimit, cache::Cache},
+};
 use fak_types::{Digest, Posture, Principal, SourceClass, ToolCall, Verdict};
 
 use crate::terms::{APPROVAL_MS, Terms};
@@ -137,6 +140,12 @@ impl Snapshot {
     pub fn flow(&self, who: &Principal) -> Option<&Arc<Rules>> {
         let profile = self.profile_of(who)?;
         profile.policy.flow().map(|_| &profile.flow)
+    }
+
+    /// Which answers of tools may be kept for this principal; `None`: none are.
+    #[must_use]
+    pub fn cache(&self, who: &Principal) -> Option<&Cache> {
+        self.set.for_principal(who).cache()
     }
 
     /// Judges a call. Pure but for what `world` looks up: takes no lock and may run on any thread.
