@@ -57,7 +57,7 @@ mod time;
 mod turns;
 mod words;
 
-pub use admit::{CLEARANCES_MAX, ResultFacts, clear_row, forget_row, result_row};
+pub use admit::{CLEARANCES_MAX, ResultFacts, clear_row, forget_row, result_row, revoke_row};
 pub use approval::{
     APPROVALS_MAX, APPROVALS_PER_PRINCIPAL_MAX, Approval, ApprovalState, ApproveError, AskedCall,
     BY_APPROVAL, BY_APPROVAL_DENIED, BY_APPROVAL_EXPIRED, BY_APPROVAL_FULL, Ruling, Seen,
@@ -89,7 +89,8 @@ pub use steer::{
     ABOUT_CONTROL, ABOUT_RESET, ABOUT_TAINT, Steer, SteerError, Steered, WHY_BYTES_MAX,
 };
 pub use tally::{
-    Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, Results, TALLY_RULES_MAX, Tally,
+    Approvals, Emergencies, LATENCY_BOUNDS_US, Latency, Marks, Policies, Results, TALLY_RULES_MAX,
+    Tally, Turns,
 };
 pub use tell::{ABOUT_TELL, tell_row};
 pub use terms::{Budget, Pace, Price, Terms};

@@ -389,16 +389,11 @@ impl Sessions {
 
     fn open(&mut self, now: Timestamp, who: &str, trace: &str, profile: &str) -> usize {
         self.make_room(who);
-        let residue = self.lost.take(who, trace).unwrap_or_else(|| Residue {
-            taint: self.lost.unknown(who),
-            run: RunState::Running,
-            rev: 0,
-            steering: self.given(profile),
-        });
+        let residue = match self.lost.take(who, trace) {
+            Some(residue) => residue,
+            None => self.unknown(who, profile),
+        };
         self.steered += usize::from(residue.steering.is_some());
-        if *self.profile != *profile {
-            self.profile = profile.into();
-        }
         let name = self
             .owners
             .get_key_value(who)
@@ -419,7 +414,7 @@ impl Sessions {
             last: now,
             last_reason: Reason::None,
             rev: residue.rev,
-            profile: Arc::clone(&self.profile),
+            profile: residue.profile,
             steering: residue.steering,
         };
         let at = self.slots.insert(Slot { session, tick: 0 });
@@ -429,6 +424,20 @@ impl Sessions {
             .by_trace
             .insert(trace, at);
         at
+    }
+
+    /// What a session nobody knows begins as.
+    fn unknown(&mut self, who: &str, profile: &str) -> Residue {
+        if *self.profile != *profile {
+            self.profile = profile.into();
+        }
+        Residue {
+            taint: self.lost.unknown(who),
+            run: RunState::Running,
+            rev: 0,
+            profile: Arc::clone(&self.profile),
+            steering: self.given(profile),
+        }
     }
 
     fn touch(&mut self, at: usize) {

@@ -10,14 +10,15 @@ use fak_types::{Reason, VerdictKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ABOUT_BEGIN,
+    ABOUT_BEGIN, ABOUT_CONTROL, ABOUT_RESERVE, ABOUT_RESET, ABOUT_SETTLE, ABOUT_TAINT,
+    BY_APPROVAL_EXPIRED,
     emergency::is_use,
     image::RestoreError,
     record::{ABOUT_GENERATION, ABOUT_REFUSED, admitted},
 };
 
 /// What every tally's image begins with.
-const MAGIC: &[u8] = b"fak-tally/v2\n";
+const MAGIC: &[u8] = b"fak-tally/v3\n";
 
 /// Most rules whose refusals are counted apart. LIMIT: those of further rules are counted together.
 pub const TALLY_RULES_MAX: usize = 512;
@@ -57,6 +58,72 @@ pub struct Tally {
     pub backups: Marks,
     /// Results by what became of them.
     pub results: Results,
+    /// Calls that waited for somebody.
+    pub approvals: Approvals,
+    /// Turns that were put aside.
+    pub turns: Turns,
+    /// Times somebody steered a session, let it start over or made it trusted again.
+    pub steered: u64,
+}
+
+/// Calls that waited for somebody, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approvals {
+    /// Times a call was told to wait.
+    pub asked: u64,
+    /// Were approved.
+    pub approved: u64,
+    /// Were refused by somebody.
+    pub denied: u64,
+    /// Were refused because nobody decided in time.
+    pub expired: u64,
+    /// Let a call through.
+    pub spent: u64,
+}
+
+/// Turns, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turns {
+    /// Were put aside.
+    pub reserved: u64,
+    /// Were refused.
+    pub refused: u64,
+    /// Were settled.
+    pub settled: u64,
+}
+
+impl Approvals {
+    fn count(&mut self, draft: &Draft) {
+        let place = if admitted(draft) {
+            &mut self.spent
+        } else if draft.verdict == VerdictKind::RequireWitness.as_str() {
+            &mut self.asked
+        } else if draft.by == BY_APPROVAL_EXPIRED {
+            &mut self.expired
+        } else {
+            return;
+        };
+        grow(place, 1);
+    }
+
+    fn rule(&mut self, draft: &Draft) {
+        if draft.verdict == VerdictKind::Allow.as_str() {
+            grow(&mut self.approved, 1);
+        } else {
+            grow(&mut self.denied, 1);
+        }
+    }
+}
+
+impl Turns {
+    fn count(&mut self, draft: &Draft) {
+        let place = match draft.subject.as_str() {
+            ABOUT_SETTLE => &mut self.settled,
+            _ if draft.verdict == VerdictKind::Allow.as_str() => &mut self.reserved,
+            _ => &mut self.refused,
+        };
+        grow(place, 1);
+    }
 }
 
 /// A histogram of the time verdicts took.
@@ -152,6 +219,12 @@ impl Tally {
             RecordKind::Backup => self.backups.mark(draft),
             RecordKind::Admit | RecordKind::Quarantine => self.results.count(draft),
             RecordKind::Clear => grow(&mut self.results.cleared, 1),
+            RecordKind::Approve => self.approvals.rule(draft),
+            RecordKind::Session => match draft.subject.as_str() {
+                ABOUT_RESERVE | ABOUT_SETTLE => self.turns.count(draft),
+                ABOUT_CONTROL | ABOUT_RESET | ABOUT_TAINT => grow(&mut self.steered, 1),
+                _ => {}
+            },
             _ => {}
         }
     }
@@ -167,6 +240,9 @@ impl Tally {
         );
         grow(self.verdicts.entry((kind, reason)).or_default(), 1);
         self.latency.count(draft.took_us);
+        if !draft.subject.is_empty() {
+            self.approvals.count(draft);
+        }
         if is_use(draft) {
             grow(&mut self.emergencies.uses, 1);
         } else if !admitted(draft) {
@@ -291,145 +367,4 @@ fn grow(count: &mut u64, by: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn verdict(kind: RecordKind, verdict: &str, reason: &str, by: &str) -> Draft {
-        Draft {
-            verdict: verdict.into(),
-            reason: reason.into(),
-            by: by.into(),
-            took_us: 75,
-            ..Draft::new(kind, 1)
-        }
-    }
-
-    fn of(rows: &[Draft]) -> Tally {
-        let mut tally = Tally::default();
-        rows.iter().for_each(|row| tally.count(row));
-        tally
-    }
-
-    #[test]
-    fn every_kind_of_row_is_counted_once() {
-        use RecordKind::{
-            Admit, Backup, Checkpoint, Clear, Decide, Deny, Emergency, Gap, Policy, Quarantine,
-            Refused, Start,
-        };
-        let about = |kind, subject: &str, count| Draft {
-            subject: subject.into(),
-            count,
-            ..Draft::new(kind, 7)
-        };
-        let tally = of(&[
-            about(Start, "", 0),
-            about(Policy, "generation", 1),
-            about(Policy, "profile", 0),
-            about(Policy, "refused", 3),
-            verdict(Decide, "ALLOW", "NONE", "allow/Read"),
-            verdict(Decide, "TRANSFORM", "NONE", "redact_fields"),
-            verdict(Decide, "ALLOW", "NONE", "emergency"),
-            verdict(Deny, "DENY", "POLICY_BLOCK", "deny/x"),
-            verdict(Deny, "DENY", "POLICY_BLOCK", "deny/x"),
-            verdict(Deny, "KIND_9", "REASON_70", "new"),
-            about(Refused, "Reload", 4),
-            about(Gap, "", 9),
-            about(Emergency, "begin", 0),
-            about(Emergency, "end", 0),
-            about(Checkpoint, "host+0", 12),
-            about(Backup, "first", 12),
-            about(Backup, "second", 13),
-            verdict(Admit, "ALLOW", "NONE", "screen"),
-            verdict(Admit, "TRANSFORM", "NONE", "secrets/x"),
-            verdict(Quarantine, "QUARANTINE", "TRUST_VIOLATION", "injection/x"),
-            verdict(Quarantine, "DENY", "DEFAULT_DENY", "vault"),
-            about(Clear, "seal", 0),
-        ]);
-        let results = tally.results;
-        assert_eq!(
-            (
-                results.allowed,
-                results.transformed,
-                results.sealed,
-                results.refused,
-                results.cleared
-            ),
-            (1, 1, 1, 1, 1)
-        );
-        assert_eq!((tally.decided(), tally.refused()), (6, 3));
-        assert_eq!(tally.of_kind(VerdictKind::Transform), 1);
-        assert_eq!(
-            tally.verdicts().collect::<Vec<_>>(),
-            [
-                ("ALLOW", "NONE", 2),
-                ("DENY", "POLICY_BLOCK", 2),
-                ("TRANSFORM", "NONE", 1),
-                ("UNKNOWN", "UNKNOWN", 1),
-            ]
-        );
-        assert_eq!(
-            tally.rules().collect::<Vec<_>>(),
-            [("deny/x", 2), ("new", 1)]
-        );
-        assert_eq!((tally.starts, tally.rpcs_refused, tally.lost), (1, 4, 9));
-        assert_eq!((tally.policies.loaded, tally.policies.refused), (1, 1));
-        assert_eq!((tally.emergencies.begun, tally.emergencies.uses), (1, 1));
-        assert_eq!(
-            (tally.checkpoints.count, tally.checkpoints.last_rows),
-            (1, 12)
-        );
-        assert_eq!(
-            (
-                tally.backups.count,
-                tally.backups.last_name.as_str(),
-                tally.backups.last_us
-            ),
-            (2, "second", 7)
-        );
-    }
-
-    #[test]
-    fn times_fall_into_their_buckets_bounds_included() {
-        let mut latency = Latency::default();
-        for us in [0, 50, 51, 5_000_000, 5_000_001] {
-            latency.count(us);
-        }
-        assert_eq!((latency.buckets[0], latency.buckets[1]), (2, 1));
-        assert_eq!(latency.buckets.last(), Some(&1));
-        assert_eq!((latency.count, latency.sum_us), (5, 10_000_102));
-    }
-
-    #[test]
-    fn rules_beyond_the_bound_are_counted_together() {
-        let rows: Vec<_> = (0..TALLY_RULES_MAX + 5)
-            .map(|n| {
-                verdict(
-                    RecordKind::Deny,
-                    "DENY",
-                    "POLICY_BLOCK",
-                    &format!("deny/{n}"),
-                )
-            })
-            .collect();
-        let mut tally = of(&rows);
-        assert_eq!(
-            (tally.rules().count(), tally.other_rules),
-            (TALLY_RULES_MAX, 5)
-        );
-        tally.count(&rows[3]);
-        assert_eq!(tally.other_rules, 5, "a known rule is still counted apart");
-    }
-
-    #[test]
-    fn an_image_is_whole_or_refused() {
-        let tally = of(&[verdict(RecordKind::Deny, "DENY", "POLICY_BLOCK", "deny/x")]);
-        let image = tally.snapshot();
-        assert_eq!(Tally::restore(&image), Ok(tally));
-        for cut in 0..image.len() {
-            assert!(Tally::restore(&image[..cut]).is_err());
-            let mut flipped = image.clone();
-            flipped[cut] ^= 0x40;
-            assert!(Tally::restore(&flipped).is_err());
-        }
-    }
-}
+mod tests;

@@ -353,6 +353,6 @@ fn too_much(now: Timestamp, steering: &Steering, cost: &Cost) -> Option<Verdict>
 }
 
 fn no_room(name: &str, left: u64, wanted: u64) -> Verdict {
-    let detail = format!("the budget of {name} has {left}, the turn asks for {wanted}");
+    let detail = format!("the budget of {name} has {left} left, the turn asks for {wanted}");
     Verdict::deny(Reason::RateLimited, BY_BUDGET, &detail)
 }

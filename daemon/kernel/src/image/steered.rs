@@ -63,6 +63,7 @@ struct ResidueImage {
     taint: String,
     run: String,
     rev: u64,
+    profile: String,
     steering: Option<SteeringImage>,
 }
 
@@ -198,6 +199,7 @@ impl LostImage {
                     taint: residue.taint.as_str().to_owned(),
                     run: residue.run.as_str().to_owned(),
                     rev: residue.rev,
+                    profile: residue.profile.to_string(),
                     steering: residue.steering.as_deref().map(SteeringImage::of),
                 })
                 .collect(),
@@ -220,6 +222,7 @@ impl LostImage {
                     taint: Taint::parse(&residue.taint)?,
                     run: RunState::parse(&residue.run)?,
                     rev: residue.rev,
+                    profile: residue.profile.into(),
                     steering: steering.map(Box::new),
                 };
                 lost.put(&who, u128::from_be_bytes(residue.key), kept);

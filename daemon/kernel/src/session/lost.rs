@@ -24,6 +24,7 @@ pub(crate) struct Residue {
     pub(crate) taint: Taint,
     pub(crate) run: RunState,
     pub(crate) rev: u64,
+    pub(crate) profile: Arc<str>,
     pub(crate) steering: Option<Box<Steering>>,
 }
 
@@ -52,6 +53,7 @@ impl Lost {
             taint: session.taint,
             run: session.run,
             rev: session.rev,
+            profile: session.profile,
             steering: session.steering,
         };
         if residue.taint == Taint::Trusted && residue.steering.is_none() {
@@ -118,4 +120,52 @@ fn key(who: &str, trace: &str) -> u128 {
     let digest = digest_bytes(text.as_bytes());
     let half = digest.0.first_chunk::<16>();
     half.map_or(0, |bytes| u128::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn residue(why: &str) -> Residue {
+        Residue {
+            taint: Taint::Tainted,
+            run: RunState::Running,
+            rev: 1,
+            profile: "p".into(),
+            steering: (!why.is_empty()).then(|| {
+                Box::new(Steering {
+                    why: why.into(),
+                    ..Steering::default()
+                })
+            }),
+        }
+    }
+
+    #[test]
+    fn who_is_forgotten_altogether_begins_tainted_and_what_a_person_said_is_kept() {
+        let (mut lost, who) = (Lost::default(), Arc::from("uid:1"));
+        for key in 0..LOST_PER_PRINCIPAL_MAX as u128 {
+            lost.put(&who, key, residue(""));
+        }
+        assert_eq!(lost.unknown("uid:1"), Taint::Trusted);
+        lost.put(&who, u128::MAX, residue(""));
+        assert_eq!(lost.unknown("uid:1"), Taint::Tainted);
+        assert_eq!(lost.unknown("uid:2"), Taint::Trusted);
+        let said = key("uid:1", "held");
+        lost.put(&who, said, residue("stopped by hand"));
+        assert!(lost.get("uid:1", "held").is_some());
+        assert_eq!(lost.count, LOST_PER_PRINCIPAL_MAX + 1);
+        for other in 2..=(LOST_MAX / LOST_PER_PRINCIPAL_MAX) {
+            let who = format!("uid:{other}").into();
+            for key in 0..LOST_PER_PRINCIPAL_MAX as u128 {
+                lost.put(&who, key, residue(""));
+            }
+        }
+        assert_eq!(lost.count, LOST_MAX);
+        assert_eq!(lost.unknown("uid:999"), Taint::Tainted, "nobody is known");
+        // What comes back makes room, and no forgetting is forgotten.
+        assert!(lost.take("uid:1", "held").is_some());
+        assert_eq!((lost.count, lost.steered()), (LOST_MAX - 1, 0));
+        assert_eq!(lost.unknown("uid:1"), Taint::Tainted);
+    }
 }
