@@ -7,16 +7,19 @@
 //!
 //! Here they are words: whoever approves looks, and says what was seen.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
     diagnostic::{Diagnostic, shown},
     manifest::ArgRule,
 };
 
-/// Most different claims of one manifest. LIMIT: a call may break every rule at once, and one person must see all of them
-/// hold.
-const CLAIMS_MAX: usize = 64;
+/// Most bytes of all claims one call may be asked for, each counted with eight more. LIMIT: they stand in one row of the
+/// journal beside the refusal's words; a longer list could never be approved.
+const CLAIMS_BYTES_MAX: usize = 640;
 
 /// Longest claim, in bytes. LIMIT: each is journaled with every approval it belongs to.
 const CLAIM_BYTES_MAX: usize = 512;
@@ -58,7 +61,6 @@ fn problem(text: &str) -> Option<&'static str> {
 
 /// Checks the claims of every rule.
 pub(crate) fn check(rules: &[ArgRule], problems: &mut Vec<Diagnostic>) {
-    let mut seen: HashSet<&str> = HashSet::new();
     for (place, rule) in rules.iter().enumerate() {
         let here = format!("arg_rules[{place}].witness");
         if !rule.witness.is_empty() && !rule.require_witness {
@@ -75,11 +77,40 @@ pub(crate) fn check(rules: &[ArgRule], problems: &mut Vec<Diagnostic>) {
                     FORMS,
                 ));
             }
-            if seen.insert(claim) && seen.len() == CLAIMS_MAX + 1 {
-                let message = format!("more than {CLAIMS_MAX} different claims");
-                let help = "ask for fewer; a test can stand for many";
-                problems.push(Diagnostic::error(here.clone(), message, help));
-            }
+        }
+    }
+    together(rules, problems);
+}
+
+/// Finds tools of which more claims are asked than a row holds. A call is asked for the claims of the rules that name its
+/// tool, and of those whose prefix it has.
+fn together(rules: &[ArgRule], problems: &mut Vec<Diagnostic>) {
+    let mut groups: HashMap<String, (usize, HashSet<&str>)> = HashMap::new();
+    for (place, rule) in rules.iter().enumerate() {
+        if !rule.witness.is_empty() {
+            let group = groups.entry(rule.tool.to_ascii_lowercase());
+            let (last, claims) = group.or_default();
+            *last = place;
+            claims.extend(rule.witness.iter().map(String::as_str));
+        }
+    }
+    for (tool, (last, own)) in &groups {
+        let mut claims: HashSet<&str> = own.clone();
+        let stem = tool.strip_suffix('*').unwrap_or(tool);
+        for (end, _) in stem.char_indices().chain([(stem.len(), ' ')]) {
+            let wider = format!("{}*", stem.get(..end).unwrap_or_default());
+            let found = groups.get(&wider);
+            claims.extend(found.iter().flat_map(|(_, claims)| claims.iter()));
+        }
+        let bytes: usize = claims.iter().map(|claim| claim.len() + 8).sum();
+        if bytes > CLAIMS_BYTES_MAX {
+            let message = format!(
+                "the claims asked of `{}` take {bytes} bytes, at most {CLAIMS_BYTES_MAX}",
+                shown(tool)
+            );
+            let help = "ask for fewer; one test can stand for many";
+            let here = format!("arg_rules[{last}].witness");
+            problems.push(Diagnostic::error(here, message, help));
         }
     }
 }
@@ -111,6 +142,56 @@ pub(crate) fn joined<'v>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asking(tool: &str, claims: &[String]) -> ArgRule {
+        ArgRule {
+            name: None,
+            tool: tool.into(),
+            arg: "a".into(),
+            matcher: crate::manifest::Matcher::MaxLen(1),
+            reason: None,
+            require_witness: true,
+            witness: claims.to_vec(),
+            hint: None,
+            required: false,
+        }
+    }
+
+    #[test]
+    fn what_one_call_is_asked_for_fits_a_row() {
+        let claim = |n: u32| format!("test:{n}{}", "x".repeat(234));
+        let told = |rules: &[ArgRule]| {
+            let mut problems = Vec::new();
+            check(rules, &mut problems);
+            problems.len()
+        };
+        let (one, two, three) = ([claim(1)], [claim(2)], [claim(3)]);
+        for (rules, expected) in [
+            (vec![asking("a", &one), asking("a", &two)], 0),
+            (
+                vec![asking("a", &one), asking("A", &two), asking("a", &three)],
+                1,
+            ),
+            (
+                vec![asking("ab", &one), asking("a*", &two), asking("*", &three)],
+                1,
+            ),
+            (
+                vec![asking("ab", &one), asking("ac", &two), asking("*", &three)],
+                0,
+            ),
+            (
+                vec![asking("ab*", &one), asking("a*", &two), asking("*", &three)],
+                1,
+            ),
+            (
+                vec![asking("a", &one), asking("a*", &one), asking("*", &one)],
+                0,
+            ),
+        ] {
+            assert_eq!(told(&rules), expected, "{rules:?}");
+        }
+    }
 
     #[test]
     fn claims_have_four_forms() {
