@@ -4,13 +4,14 @@
 use std::fmt::Write as _;
 
 use fak_kernel::BY_EMERGENCY;
-use fak_proto::v1::{AdjudicateResponse, ExplainResponse, Verdict};
+use fak_proto::v1::{AdjudicateResponse, Cached, ExplainResponse, Verdict};
 use fak_types::VerdictKind;
 use serde::Serialize;
 
 use crate::{
     exit::Exit,
     out::{Out, Tint, plain},
+    results::base64_unless_text,
 };
 
 /// How the process ends after this verdict. Only what may run as it was asked ends with 0: an edited call
@@ -27,7 +28,12 @@ pub(crate) fn exit_of(verdict: &Verdict, rewrite: bool) -> Exit {
 
 /// The verdict of an answer; an answer without one is a denial.
 pub(crate) fn verdict_of(answer: &AdjudicateResponse) -> Verdict {
-    answer.verdict.clone().unwrap_or_else(|| Verdict {
+    verdict_or_denial(answer.verdict.as_ref())
+}
+
+/// What was said, or a denial where nothing was.
+pub(crate) fn verdict_or_denial(verdict: Option<&Verdict>) -> Verdict {
+    verdict.cloned().unwrap_or_else(|| Verdict {
         kind: VerdictKind::Deny.as_str().into(),
         by: "no-verdict".into(),
         ..Verdict::default()
@@ -86,11 +92,40 @@ pub(crate) struct AnswerObject<'a> {
     seq: u64,
     #[serde(skip_serializing_if = "is_zero")]
     generation: u64,
+    /// What somebody else must decide.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    approval_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached: Option<CachedObject<'a>>,
     /// Judged in this process; no daemon, no journal row.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     offline: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<ExplanationObject<'a>>,
+}
+
+/// An answer that was kept.
+#[derive(Serialize)]
+struct CachedObject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_base64: Option<String>,
+    taint: &'a str,
+    kept_seq: u64,
+    seq: u64,
+}
+
+impl<'a> CachedObject<'a> {
+    fn of(cached: &'a Cached) -> Self {
+        Self {
+            result: std::str::from_utf8(&cached.result).ok(),
+            result_base64: base64_unless_text(&cached.result),
+            taint: &cached.taint,
+            kept_seq: cached.kept_seq,
+            seq: cached.seq,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -135,6 +170,8 @@ impl Answer {
             repaired_args: String::from_utf8_lossy(&self.response.repaired_args),
             seq: self.response.seq,
             generation: self.response.generation,
+            approval_id: &self.response.approval_id,
+            cached: self.response.cached.as_ref().map(CachedObject::of),
             offline: self.offline,
             explanation: self
                 .explanation
@@ -173,6 +210,20 @@ impl Answer {
         line("why", &verdict.detail);
         line("instead", &verdict.hint);
         line("then", advice(verdict, rewrite).as_str());
+        let id = &self.response.approval_id;
+        if !id.is_empty() {
+            line("approval", id);
+            line("decide", &how_to_approve(id));
+        }
+        if let Some(cached) = &self.response.cached {
+            let said = format!(
+                "row #{} has the answer, {} bytes, {}: it need not run (--cached FILE, --json)",
+                cached.kept_seq,
+                cached.result.len(),
+                cached.taint
+            );
+            line("cached", &said);
+        }
         if verdict.by == BY_EMERGENCY && !verdict.would_deny.is_empty() {
             let said = format!(
                 "an emergency admits what was refused: {}",
@@ -295,6 +346,11 @@ pub(crate) fn sentence(verdict: &Verdict) -> String {
         let _ = write!(text, " {next}.");
     }
     plain(&text).into_owned()
+}
+
+/// The command that decides an approval, for whoever may.
+pub(crate) fn how_to_approve(id: &str) -> String {
+    format!("fakctl approvals approve {} --reason TEXT", plain(id))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 
 use crate::{
-    answer::{Answer, exit_of},
+    answer::{self, Answer, exit_of},
+    approvals,
     client::{Daemon, Fak},
     exit::{Exit, Failure, Outcome},
     flags::AskFlags,
@@ -25,7 +26,30 @@ pub(crate) fn adjudicate(out: &Out, daemon: &Daemon, flags: &AskFlags) -> Outcom
     }
     let request = request(flags)?;
     let args = request.args.clone();
-    let answer = daemon.ask(async |client| ask(daemon, client, request, flags.explain).await)?;
+    let once = |request: AdjudicateRequest| {
+        daemon.ask(async |client| ask(daemon, client, request, flags.explain).await)
+    };
+    let mut answer = once(request.clone())?;
+    if let Some(wait) = flags.wait
+        && !answer.response.approval_id.is_empty()
+    {
+        let id = answer.response.approval_id.clone();
+        out::complain(&format!(
+            "fakctl: waiting for somebody else: {}",
+            answer::how_to_approve(&id)
+        ));
+        // Denied and expired are verdicts too, and fakd says them best.
+        let decided = approvals::decided(daemon, &id, Some(wait), |_| Ok(()))?;
+        if decided != Exit::Approval {
+            let mut again = request;
+            again.trace_id.clone_from(&answer.response.trace_id);
+            answer = once(again)?;
+        }
+    }
+    if let (Some(path), Some(cached)) = (&flags.cached, &answer.response.cached) {
+        std::fs::write(path, &cached.result)
+            .map_err(|error| Failure::reading(&path.to_string_lossy(), &error))?;
+    }
     show(out, &answer, flags, &args)
 }
 
@@ -36,7 +60,7 @@ pub(crate) fn request(flags: &AskFlags) -> Result<AdjudicateRequest, Failure> {
             .fix("fakctl adjudicate TOOL --args JSON, or --stream for JSON lines")
     })?;
     Ok(AdjudicateRequest {
-        witness: String::new(),
+        witness: flags.witness.clone().unwrap_or_default(),
         tool,
         args: question::args_text(flags.args.as_deref())?.into_bytes(),
         trace_id: flags.trace.clone().unwrap_or_default(),

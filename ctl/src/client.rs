@@ -6,7 +6,7 @@ use std::{
 
 use fak_proto::v1::fak_client::FakClient;
 use tonic::{
-    Code, Status,
+    Code, Response, Status,
     transport::{Channel, Endpoint},
 };
 
@@ -43,6 +43,37 @@ impl Daemon {
         })
     }
 
+    /// One question, one answer.
+    ///
+    /// # Errors
+    /// As [`Daemon::ask`]; a gRPC error becomes what [`Daemon::failed`] makes of it.
+    pub(crate) fn call<T, F>(&self, rpc: impl FnOnce(Fak) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.call_or(rpc, |_| None)
+    }
+
+    /// As [`Daemon::call`], for a question with errors of its own: `named` says what some of them mean.
+    ///
+    /// # Errors
+    /// As [`Daemon::call`].
+    pub(crate) fn call_or<T, F>(
+        &self,
+        rpc: impl FnOnce(Fak) -> F,
+        named: impl FnOnce(&Status) -> Option<Failure>,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        self.ask(async |client| {
+            rpc(client)
+                .await
+                .map(Response::into_inner)
+                .map_err(|status| named(&status).unwrap_or_else(|| self.failed(&status)))
+        })
+    }
+
     /// Runs a conversation that may last: only the connection is under the time limit.
     ///
     /// # Errors
@@ -70,7 +101,11 @@ impl Daemon {
             .map_err(|_| self.late())
     }
 
-    async fn connect(&self) -> Result<Fak, Failure> {
+    /// A connection, not under the time limit.
+    ///
+    /// # Errors
+    /// Every way connecting can fail.
+    pub(crate) async fn connect(&self) -> Result<Fak, Failure> {
         let path = self.socket.to_str().ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
@@ -141,7 +176,11 @@ impl Daemon {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// A runtime for as long as one verb runs.
+///
+/// # Errors
+/// [`Exit::Internal`] when there is none to be had.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -106,13 +106,7 @@ fn look(out: &Out, daemon: &Daemon) -> Outcome {
 }
 
 fn disable(out: &Out, daemon: &Daemon, request: EmergencyDisableRequest) -> Outcome {
-    let answer = daemon.ask(async |mut client| {
-        Ok(client
-            .emergency_disable(request)
-            .await
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner())
-    })?;
+    let answer = daemon.call(async |mut client| client.emergency_disable(request).await)?;
     let emergency = answer.emergency.as_ref();
     if out.json {
         out.object(&Answer {
@@ -131,16 +125,13 @@ fn disable(out: &Out, daemon: &Daemon, request: EmergencyDisableRequest) -> Outc
 }
 
 fn enable(out: &Out, daemon: &Daemon, request: EmergencyEnableRequest) -> Outcome {
-    let answer = daemon.ask(async |mut client| {
-        Ok(client
-            .emergency_enable(request)
-            .await
-            .map_err(|status| match status.code() {
-                tonic::Code::FailedPrecondition => Failure::new(Exit::No, status.message()),
-                _ => daemon.failed(&status),
-            })?
-            .into_inner())
-    })?;
+    let answer = daemon.call_or(
+        async |mut client| client.emergency_enable(request).await,
+        |status| {
+            (status.code() == tonic::Code::FailedPrecondition)
+                .then(|| Failure::new(Exit::No, status.message()))
+        },
+    )?;
     if out.json {
         #[derive(Serialize)]
         struct Ended<'a> {

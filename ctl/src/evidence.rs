@@ -67,14 +67,9 @@ struct SignedObject<'a> {
 
 /// A fresh checkpoint from fakd: the note and the public key.
 pub(crate) fn ask_checkpoint(daemon: &Daemon, size: u64) -> Result<(String, String), Failure> {
-    daemon.ask(async |mut client| {
-        let request = CheckpointRequest { size };
-        let answer = client.checkpoint(request).await;
-        let answer = answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner();
-        Ok((answer.note, answer.key))
-    })
+    let request = CheckpointRequest { size };
+    let answer = daemon.call(async |mut client| client.checkpoint(request).await)?;
+    Ok((answer.note, answer.key))
 }
 
 fn checkpoint(out: &Out, daemon: &Daemon, size: Option<u64>, key_only: bool) -> Outcome {
@@ -93,28 +88,19 @@ fn checkpoint(out: &Out, daemon: &Daemon, size: Option<u64>, key_only: bool) -> 
 }
 
 fn ask_row(daemon: &Daemon, seq: u64) -> Result<String, Failure> {
-    daemon.ask(async |mut client| {
-        let answer = client.prove(ProveRequest { seq, size: 0 }).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner()
-            .proof)
-    })
+    let request = ProveRequest { seq, size: 0 };
+    let answer = daemon.call(async |mut client| client.prove(request).await)?;
+    Ok(answer.proof)
 }
 
 /// The proof that a journal with `old` rows is the beginning of that with `new`, 0 for all; from fakd.
 pub(crate) fn ask_growth(daemon: &Daemon, old: u64, new: u64) -> Result<String, Failure> {
-    daemon.ask(async |mut client| {
-        let request = ProveConsistencyRequest {
-            old_size: old,
-            new_size: new,
-        };
-        let answer = client.prove_consistency(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner()
-            .proof)
-    })
+    let request = ProveConsistencyRequest {
+        old_size: old,
+        new_size: new,
+    };
+    let answer = daemon.call(async |mut client| client.prove_consistency(request).await)?;
+    Ok(answer.proof)
 }
 
 fn row_from_file(journal: &Path, from: &ProofFrom, seq: u64) -> Result<String, Failure> {
@@ -367,16 +353,11 @@ fn not_proven(out: &Out, why: &str) -> Outcome {
 
 fn witness(out: &Out, daemon: &Daemon, name: &str, log_key: &PublicKey) -> Outcome {
     let proof = read(name)?;
-    let answer = daemon.ask(async |mut client| {
-        let request = WitnessRequest {
-            proof,
-            log_key: log_key.to_string(),
-        };
-        let answer = client.witness(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner())
-    })?;
+    let request = WitnessRequest {
+        proof,
+        log_key: log_key.to_string(),
+    };
+    let answer = daemon.call(async |mut client| client.witness(request).await)?;
     if out.json {
         #[derive(Serialize)]
         struct Cosigned<'a> {
@@ -394,15 +375,10 @@ fn witness(out: &Out, daemon: &Daemon, name: &str, log_key: &PublicKey) -> Outco
 }
 
 fn rotate(out: &Out, daemon: &Daemon, reason: &str) -> Outcome {
-    let answer = daemon.ask(async |mut client| {
-        let request = RotateKeyRequest {
-            reason: reason.to_owned(),
-        };
-        let answer = client.rotate_key(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner())
-    })?;
+    let request = RotateKeyRequest {
+        reason: reason.to_owned(),
+    };
+    let answer = daemon.call(async |mut client| client.rotate_key(request).await)?;
     if out.json {
         out.object(&SignedObject {
             note: &answer.note,

@@ -1,18 +1,33 @@
 //! The one table of verbs and flags. Help, completions and manual pages are made from it.
 
+mod approvals;
 mod audit;
 mod backup;
+mod coherence;
 mod emergency;
+mod hook;
+mod policy;
 mod results;
+mod screening;
+mod session;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use approvals::{ApprovalsVerb, ApproveFlags};
 pub(crate) use audit::{AuditVerb, ProofFrom};
 pub(crate) use backup::{BackupVerb, Place};
+pub(crate) use coherence::ChangesFlags;
 pub(crate) use emergency::{EmergencyFlags, EmergencyVerb};
-pub(crate) use results::{AdmitFlags, PageInFlags};
+pub(crate) use hook::{Harness, HookFlags, OnError, OnWitness};
+pub(crate) use policy::{LearnFlags, PolicyVerb, WhichPolicy};
+pub(crate) use results::{AdmitFlags, PageInFlags, TaintVerb, TellFlags};
+pub(crate) use screening::{TextFlags, TextFrom};
+pub(crate) use session::{Left, ReserveFlags, SessionVerb, SetFlags, SettleFlags, WhichSession};
+
+/// Longest time a verb waits or lasts. LIMIT: a day; an emergency begins another instead, each is a row.
+const LASTING_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Ask, inspect and operate fakd, the daemon that judges every tool call of an AI agent.
 #[derive(Parser, Debug)]
@@ -90,10 +105,11 @@ Examples:
 
 Exit codes: 0 it ran, whatever the verdicts; 1 with --expect when a verdict differs.")]
     Run(RunFlags),
-    /// Answer a harness's pre-tool hook in its own protocol
+    /// Answer a harness's hook in its own protocol: before a tool, after it, and when the user speaks
     #[command(after_help = "\
 Reads the hook's JSON on standard input and answers as the harness expects (see docs/hooks.md for the
-settings of each). No answer from fakd, or input that is not a call, is a refusal that names the fix.
+settings of each). No answer from fakd, or input that is no event, is a refusal that names the fix: the call does not
+run, the result is kept back as far as the harness can, the prompt is not sent.
 
 Examples:
   fakctl hook claude-code --rewrite || exit 2
@@ -108,6 +124,21 @@ Examples:
 Standard output is what may be read: the result byte for byte, the result with secrets cut out, or a stub.
 Exit codes: 0 ALLOW and TRANSFORM; 3 QUARANTINE, DENY. No answer is never 0, and shows nothing.")]
     Admit(AdmitFlags),
+    /// Tell fakd what the user said and what the session is for: values in the user's words may steer calls
+    #[command(after_help = "\
+Examples:
+  fakctl tell --trace t-1 --words 'send the report to ann@example.org'
+  fakctl tell --trace t-1 --words - < prompt.txt
+  fakctl tell --trace t-1 --scope Read,Grep,Bash:3
+
+Words add to what was said before and are journaled by digest only; a later scope only takes away.")]
+    Tell(TellFlags),
+    /// How far a session may be trusted, and a fresh start for it
+    #[command(subcommand)]
+    Taint(TaintVerb),
+    /// Calls that wait for somebody other than who asked
+    #[command(subcommand)]
+    Approvals(ApprovalsVerb),
     /// Show bytes that were paged out, or sealed and cleared, after a fresh screen
     PageIn(PageInFlags),
     /// Say as a witness that sealed bytes may be screened anew; never for a session of your own
@@ -138,6 +169,25 @@ Counters are folded from the journal and go on across restarts; docs/metrics.md 
     Metrics,
     /// Sessions fakd knows
     Sessions(SessionsFlags),
+    /// Look at a session and steer it: budgets, pace, run state
+    #[command(subcommand)]
+    Session(SessionVerb),
+    /// What makes kept answers stale: what was changed, which witnesses were revoked
+    #[command(after_help = "\
+Examples:
+  fakctl changes --since 42
+  fakctl changes --follow --json | update-caches     # goes on when fakd restarts
+
+Standard error names the cursor to go on from. A gap means that older changes are forgotten.")]
+    Changes(ChangesFlags),
+    /// Take back a witness: nothing that was admitted under it is read from the cache, now or later
+    Revoke {
+        /// The token calls were adjudicated with
+        witness: String,
+        /// Why; stands in the journal
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Make fakd read its policy files again; on any problem the old policy stays
     Reload,
     /// Break-glass: admit for a short while what would be refused, every use journaled
@@ -150,6 +200,7 @@ Examples:
 Needs the role admin and, where there is one, the administrators' socket.")]
     Emergency(EmergencyFlags),
     /// Check the installation; each finding comes with its fix
+    #[command(args_conflicts_with_subcommands = true)]
     Doctor(DoctorFlags),
     /// Write, check, explain, compare and test policies; needs no daemon
     #[command(subcommand)]
@@ -188,6 +239,15 @@ pub(crate) struct AskFlags {
     /// An id of your own, echoed in the answer
     #[arg(long, value_name = "ID")]
     pub(crate) call_id: Option<String>,
+    /// A token for the state of the world the call reads, such as a commit: answers are kept under it
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) witness: Option<String>,
+    /// When the same call was answered before and that is still true, write the answer here: it need not run
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) cached: Option<PathBuf>,
+    /// When somebody has to approve it, wait this long for him and ask again: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_lasting)]
+    pub(crate) wait: Option<Duration>,
     /// Where relative paths start [default: here]
     #[arg(long, value_name = "DIR")]
     pub(crate) cwd: Option<String>,
@@ -201,7 +261,7 @@ pub(crate) struct AskFlags {
     #[arg(long)]
     pub(crate) rewrite: bool,
     /// JSON lines on standard input, one answer per line, in order
-    #[arg(long, conflicts_with_all = ["tool", "args", "trace", "call_id", "explain", "rewrite"])]
+    #[arg(long, conflicts_with_all = ["tool", "args", "trace", "call_id", "witness", "cached", "wait", "explain", "rewrite"])]
     pub(crate) stream: bool,
 }
 
@@ -228,39 +288,6 @@ pub(crate) struct RunFlags {
     /// With --offline: judge by this manifest instead of the built-in floor
     #[arg(long, value_name = "FILE", requires = "offline", value_hint = ValueHint::FilePath)]
     pub(crate) policy: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct HookFlags {
-    /// Whose protocol
-    pub(crate) harness: Harness,
-    /// What to answer when fakd does not: a refusal, or the harness's own question to the person
-    #[arg(long, value_name = "ANSWER", default_value = "deny")]
-    pub(crate) on_error: OnError,
-    /// This harness runs rewritten arguments: send them instead of refusing a TRANSFORM
-    #[arg(long)]
-    pub(crate) rewrite: bool,
-    /// Let an ALLOW skip the harness's own permission prompt, where the harness can
-    #[arg(long)]
-    pub(crate) approve: bool,
-}
-
-/// A coding agent's harness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Harness {
-    ClaudeCode,
-    Codex,
-    Gemini,
-    Cursor,
-    /// {"tool","args"} in, fakctl's own JSON out, exit codes 0, 3, 4
-    Generic,
-}
-
-/// The answer when fakd gives none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnError {
-    Deny,
-    Ask,
 }
 
 #[derive(Args, Debug)]
@@ -292,98 +319,21 @@ pub(crate) struct DoctorFlags {
     /// The policy directory to lint [default: the usual places]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) policy_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) verb: Option<DoctorVerb>,
 }
 
 #[derive(Subcommand, Debug)]
-pub(crate) enum PolicyVerb {
-    /// Print a manifest in its canonical form: the built-in floor, or --policy FILE
+pub(crate) enum DoctorVerb {
+    /// What would be done with a text that a tool answered, and why; here, without fakd
     #[command(after_help = "\
 Examples:
-  fakctl policy dump > policy.json                # the built-in floor, ready to edit
-  fakctl policy dump --policy policy.yaml         # YAML to canonical JSON")]
-    Dump {
-        #[command(flatten)]
-        which: WhichPolicy,
-    },
-    /// Check manifests; every problem is listed with its place and the correction
-    #[command(after_help = "\
-Examples:
-  fakctl policy check --lint policy.yaml
-  generate | fakctl policy check -
+  curl -s https://example.org | fakctl doctor text
+  fakctl doctor text notes.md --from local --json
 
-Exit codes: 0 sound; 78 refused. Warnings do not change the exit code.")]
-    Check {
-        /// Manifests; - for standard input
-        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<String>,
-        /// Also report dead, shadowed and over-broad rules
-        #[arg(long)]
-        lint: bool,
-    },
-    /// Every rung's opinion on a call
-    Explain(PreflightFlags),
-    /// What changes from one manifest to another, and for which recorded calls
-    #[command(after_help = "\
-Examples:
-  fakctl policy diff old.yaml new.yaml
-  fakctl policy diff old.yaml new.yaml --trace session.jsonl   # whose verdict changes?
-
-Exit codes: 0 the same; 1 they differ.")]
-    Diff {
-        /// The manifest before; `embedded` is the built-in floor
-        #[arg(value_hint = ValueHint::FilePath)]
-        before: String,
-        /// The manifest after
-        #[arg(value_hint = ValueHint::FilePath)]
-        after: String,
-        /// Also judge the calls recorded here by both
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        trace: Option<String>,
-    },
-    /// Run table tests: one case per line, VERDICT [REASON] [by=RULE] TOOL {arguments}
-    #[command(after_help = "\
-A table NAME.cases stands beside its manifest NAME.yaml:
-  cwd: /home/u/project
-  DENY POLICY_BLOCK Bash {\"command\":\"sudo ls\"}   # asks for another user's rights
-  ALLOW Bash {\"command\":\"ls\"}
-
-Exit codes: 0 every case holds; 1 some do not.")]
-    Test {
-        /// Tables, or the manifests they stand beside
-        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<String>,
-        /// The manifest to test, whatever the tables say
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        policy: Option<String>,
-    },
-    /// Propose a minimal manifest from what was seen, marked for review
-    #[command(after_help = "\
-Examples:
-  fakctl policy learn --trace session.jsonl > proposal.yaml
-  fakctl policy learn --from-journal ~/.local/state/fak/journal.db")]
-    Learn(LearnFlags),
-    /// Print the JSON Schema of fak-policy/v1
-    Schema,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct LearnFlags {
-    /// Learn from the calls recorded in this file
-    #[arg(long, value_name = "FILE", required_unless_present = "from_journal", conflicts_with = "from_journal", value_hint = ValueHint::FilePath)]
-    pub(crate) trace: Option<String>,
-    /// Learn from this journal; it holds tool names, not arguments
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
-    pub(crate) from_journal: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct WhichPolicy {
-    /// This manifest instead of the built-in floor
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) policy: Option<String>,
-    /// A profile in force, asked from fakd (administrators)
-    #[arg(long, value_name = "NAME", conflicts_with = "policy")]
-    pub(crate) profile: Option<String>,
+Findings name rules and places, never what was found.
+Exit codes: 0 it passes as it is; 1 it is sealed, cut or paged out; 2 the command line is wrong.")]
+    Text(TextFlags),
 }
 
 /// A shell with completions.
@@ -413,6 +363,30 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A whole number and `s`, `m` or `h`.
+fn parse_lasting(text: &str) -> Result<Duration, String> {
+    let wanted = "write a whole number and a unit, such as 90s, 15m or 2h";
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        _ => return Err(wanted.to_owned()),
+    };
+    let digits = &text[..text.len() - 1];
+    let sound = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = digits
+        .parse::<u64>()
+        .ok()
+        .filter(|_| sound)
+        .and_then(|count| count.checked_mul(unit))
+        .map(Duration::from_secs)
+        .ok_or(wanted)?;
+    if seconds.is_zero() || seconds > LASTING_MAX {
+        return Err("a time is from 1s to 24h".to_owned());
+    }
+    Ok(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,6 +404,36 @@ mod tests {
         assert_eq!(parse_time("0.25"), Ok(Duration::from_millis(250)));
         for bad in ["0", "-1s", "", "NaN", "inf", "9999s", "2m"] {
             assert!(parse_time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn longer_times_are_whole_numbers_with_a_unit_and_bounded() {
+        let seconds = |text| parse_lasting(text).map(|lasts| lasts.as_secs());
+        assert_eq!(seconds("90s"), Ok(90));
+        assert_eq!(seconds("15m"), Ok(900));
+        assert_eq!(seconds("24h"), Ok(86_400));
+        for bad in [
+            "",
+            "m",
+            "15",
+            "-1m",
+            "+1m",
+            "1.5h",
+            "15 m",
+            "1d",
+            "99999999999999999999h",
+        ] {
+            assert!(
+                parse_lasting(bad).is_err_and(|told| told.contains("whole number")),
+                "{bad}"
+            );
+        }
+        for bad in ["0s", "25h", "86401s"] {
+            assert!(
+                parse_lasting(bad).is_err_and(|told| told.contains("24h")),
+                "{bad}"
+            );
         }
     }
 }

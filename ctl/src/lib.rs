@@ -7,15 +7,18 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod approvals;
 mod ask;
 mod audit;
 mod backup;
+mod changes;
 mod client;
 mod doctor;
 mod emergency;
 mod evidence;
 mod exit;
 mod flags;
+mod follow;
 mod hook;
 mod offline;
 mod operate;
@@ -26,8 +29,11 @@ mod question;
 mod record;
 mod replay;
 mod results;
+mod screening;
+mod sessions;
 mod socket;
 mod status;
+mod tell;
 mod tiles;
 mod trace;
 
@@ -38,7 +44,10 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use crate::{
     client::Daemon,
     exit::{Exit, Failure, Outcome},
-    flags::{AuditVerb, Cli, GlobalFlags, Shell, Verb},
+    flags::{
+        AuditVerb, Cli, DoctorVerb, EmergencyFlags, GlobalFlags, SessionVerb, Shell, TaintVerb,
+        Verb,
+    },
     out::Out,
     socket::Reach,
 };
@@ -67,57 +76,85 @@ pub fn main() -> ExitCode {
 }
 
 fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
-    let daemon = |reach: Reach| {
-        let socket = match &global.socket {
-            Some(path) => path.clone(),
-            None => {
-                let named = std::env::var_os(fak_proto::SOCKET_ENV)
-                    .filter(|path| !path.is_empty())
-                    .map(PathBuf::from);
-                socket::strongest(socket::resolve(named.as_deref()), reach)
-            }
-        };
-        Daemon {
-            socket,
-            timeout: global.timeout,
-        }
-    };
+    let daemon = &daemon(global, reach(&verb));
     match verb {
-        Verb::Adjudicate(flags) => ask::adjudicate(out, &daemon(Reach::Ask), &flags),
+        Verb::Adjudicate(flags) => ask::adjudicate(out, daemon, &flags),
         Verb::Preflight(flags) => preflight::preflight(out, &flags),
-        Verb::Run(flags) => replay::run(out, &daemon(Reach::Ask), &flags),
-        Verb::Hook(flags) => hook::run(&daemon(Reach::Ask), &flags),
-        Verb::Status => status::status(out, &daemon(Reach::Read)),
-        Verb::Metrics => operate::metrics(out, &daemon(Reach::Read)),
-        Verb::Admit(flags) => results::admit(out, &daemon(Reach::Ask), flags),
-        Verb::PageIn(flags) => results::page_in(out, &daemon(Reach::Ask), &flags),
-        Verb::Clear { seal, reason } => results::clear(out, &daemon(Reach::Change), &seal, &reason),
-        Verb::Forget { seal, reason } => {
-            results::forget(out, &daemon(Reach::Change), &seal, &reason)
-        }
-        Verb::Sessions(flags) => operate::sessions(out, &daemon(Reach::Read), flags.verb),
-        Verb::Reload => operate::reload(out, &daemon(Reach::Change)),
-        Verb::Emergency(flags) => {
-            let reach = flags.verb.as_ref().map_or(Reach::Read, |_| Reach::Change);
-            emergency::emergency(out, &daemon(reach), flags.verb)
-        }
-        Verb::Doctor(flags) => doctor::doctor(out, &daemon(Reach::Ask), &flags),
-        Verb::Policy(verb) => policy::policy(out, &daemon(Reach::Read), verb),
-        Verb::Audit(verb) => {
-            let reach = match verb {
-                AuditVerb::Witness { .. } | AuditVerb::RotateKey { .. } => Reach::Change,
-                _ => Reach::Read,
-            };
-            audit::audit(out, &daemon(reach), verb)
-        }
+        Verb::Run(flags) => replay::run(out, daemon, &flags),
+        Verb::Hook(flags) => hook::run(daemon, &flags),
+        Verb::Status => status::status(out, daemon),
+        Verb::Metrics => operate::metrics(out, daemon),
+        Verb::Admit(flags) => results::admit(out, daemon, flags),
+        Verb::PageIn(flags) => results::page_in(out, daemon, &flags),
+        Verb::Tell(flags) => tell::tell(out, daemon, flags),
+        Verb::Taint(verb) => tell::taint(out, daemon, verb),
+        Verb::Approvals(verb) => approvals::approvals(out, daemon, verb),
+        Verb::Clear { seal, reason } => results::clear(out, daemon, &seal, reason),
+        Verb::Forget { seal, reason } => results::forget(out, daemon, &seal, reason),
+        Verb::Changes(flags) => changes::changes(out, daemon, &flags),
+        Verb::Revoke { witness, reason } => changes::revoke(out, daemon, witness, reason),
+        Verb::Sessions(flags) => sessions::sessions(out, daemon, flags.verb),
+        Verb::Session(verb) => sessions::session(out, daemon, verb),
+        Verb::Reload => operate::reload(out, daemon),
+        Verb::Emergency(flags) => emergency::emergency(out, daemon, flags.verb),
+        Verb::Doctor(flags) => match flags.verb {
+            Some(DoctorVerb::Text(text)) => screening::text(out, &text),
+            None => doctor::doctor(out, daemon, &flags),
+        },
+        Verb::Policy(verb) => policy::policy(out, daemon, verb),
+        Verb::Audit(verb) => audit::audit(out, daemon, verb),
         Verb::Backup(verb) => backup::backup(out, verb),
         Verb::Completions { shell } => completions(shell),
         Verb::Version => operate::version(out),
     }
 }
 
+/// Where fakd is, for a verb that wants this much of it.
+fn daemon(global: &GlobalFlags, reach: Reach) -> Daemon {
+    let socket = match &global.socket {
+        Some(path) => path.clone(),
+        None => {
+            let named = std::env::var_os(fak_proto::SOCKET_ENV)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from);
+            socket::strongest(socket::resolve(named.as_deref()), reach)
+        }
+    };
+    Daemon {
+        socket,
+        timeout: global.timeout,
+    }
+}
+
+/// What a verb wants of fakd.
+fn reach(verb: &Verb) -> Reach {
+    match verb {
+        Verb::Status
+        | Verb::Metrics
+        | Verb::Sessions(_)
+        | Verb::Policy(_)
+        | Verb::Emergency(EmergencyFlags { verb: None })
+        | Verb::Taint(TaintVerb::Get { .. })
+        | Verb::Session(
+            SessionVerb::List { .. } | SessionVerb::Get { .. } | SessionVerb::Watch { .. },
+        ) => Reach::Read,
+        Verb::Session(SessionVerb::Reserve(_) | SessionVerb::Settle(_)) => Reach::Ask,
+        Verb::Audit(AuditVerb::Witness { .. } | AuditVerb::RotateKey { .. })
+        | Verb::Approvals(_)
+        | Verb::Clear { .. }
+        | Verb::Forget { .. }
+        | Verb::Revoke { .. }
+        | Verb::Session(_)
+        | Verb::Taint(TaintVerb::Reset { .. })
+        | Verb::Reload
+        | Verb::Emergency(_) => Reach::Change,
+        Verb::Audit(_) => Reach::Read,
+        _ => Reach::Ask,
+    }
+}
+
 /// A command line that cannot be read: usage, or for a hook a refusal, because harnesses take every exit
-/// code but 2 for "go ahead".
+/// code but 2 for "go ahead"; 2 also for verbs that are asked like `grep`.
 fn misused(given: &[OsString], error: &clap::Error) -> Exit {
     let text = error.render().to_string();
     if matches!(
@@ -138,15 +175,24 @@ fn misused(given: &[OsString], error: &clap::Error) -> Exit {
     } else {
         out::complain(text.trim_end());
     }
-    if given
-        .iter()
-        .skip(1)
-        .find(|word| !word.to_string_lossy().starts_with('-'))
-        .is_some_and(|word| word == "hook")
-    {
+    if answers_two(given) {
         Exit::Block
     } else {
         Exit::Usage
+    }
+}
+
+/// Verbs whose trouble is 2: hooks, where it blocks, and those that answer a shell's question with 0 and 1.
+fn answers_two(given: &[OsString]) -> bool {
+    let mut words = given
+        .iter()
+        .skip(1)
+        .map(|word| word.to_string_lossy())
+        .filter(|word| !word.starts_with('-'));
+    match words.next().as_deref() {
+        Some("hook" | "answer-shape") => true,
+        Some("doctor") => words.next().as_deref() == Some("text"),
+        _ => false,
     }
 }
 

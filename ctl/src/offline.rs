@@ -129,14 +129,11 @@ impl Judge {
             fak_args::apply_edits(args, &edits)
         };
         let response = AdjudicateResponse {
-            approval_id: String::new(),
-            cached: None,
             verdict: Some(proto(&verdict)),
             trace_id: request.trace_id.clone(),
             call_id: request.call_id.clone(),
             repaired_args: repaired.into_bytes(),
-            seq: 0,
-            generation: 0,
+            ..AdjudicateResponse::default()
         };
         Ok(Answer {
             explanation,

@@ -250,6 +250,29 @@ pub(crate) fn table(out: &Out, rows: &[Vec<(String, Option<Tint>)>]) -> String {
     text
 }
 
+/// Names and values, one pair a line; what is empty is left out.
+pub(crate) fn fields(out: &Out, rows: &[(&str, String)]) -> String {
+    let rows: Vec<_> = rows
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| {
+            vec![
+                ((*name).to_owned(), Some(Tint::Dim)),
+                (plain(value).into_owned(), None),
+            ]
+        })
+        .collect();
+    table(out, &rows)
+}
+
+/// A table's first row.
+pub(crate) fn heads(names: &[&str]) -> Vec<(String, Option<Tint>)> {
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), Some(Tint::Dim)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

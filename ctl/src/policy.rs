@@ -57,13 +57,8 @@ fn dump(out: &Out, daemon: &Daemon, which: &WhichPolicy) -> Outcome {
             fak_policy::dump(&offline::manifest(which.policy.as_deref().unwrap_or(EMBEDDED))?.0)
         }
         Some(name) => {
-            let list = daemon.ask(async |mut client| {
-                Ok(client
-                    .policy_list(PolicyListRequest {})
-                    .await
-                    .map_err(|status| daemon.failed(&status))?
-                    .into_inner())
-            })?;
+            let list =
+                daemon.call(async |mut client| client.policy_list(PolicyListRequest {}).await)?;
             let profile = list
                 .profiles
                 .into_iter()

@@ -91,7 +91,7 @@ pub(crate) fn bounded(from: impl Read, name: &str, bytes_max: u64) -> Result<Str
     })
 }
 
-/// A call in strict JSON: `{"tool":..,"args":{..},"trace_id"?,"call_id"?,"cwd"?,"home"?}`.
+/// A call in strict JSON: `{"tool":..,"args":{..},"trace_id"?,"call_id"?,"witness"?,"cwd"?,"home"?}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
@@ -102,6 +102,8 @@ struct Line<'a> {
     trace_id: String,
     #[serde(default)]
     call_id: String,
+    #[serde(default)]
+    witness: String,
     cwd: Option<String>,
     home: Option<String>,
 }
@@ -114,7 +116,7 @@ struct Line<'a> {
 pub(crate) fn parse_line(text: &str, place: &Place) -> Result<AdjudicateRequest, Failure> {
     let line: Line<'_> = serde_json::from_str(text).map_err(|error| strict(&error))?;
     Ok(AdjudicateRequest {
-        witness: String::new(),
+        witness: line.witness,
         tool: line.tool,
         args: line
             .args
@@ -149,7 +151,7 @@ fn strict(error: &serde_json::Error) -> Failure {
     let failure = Failure::data(format!("not a call: {said}"));
     match fix {
         Some(fix) => failure.fix(fix),
-        None => failure.fix("a call is {\"tool\":\"Bash\",\"args\":{...}} with optional trace_id, call_id, cwd, home"),
+        None => failure.fix("a call is {\"tool\":\"Bash\",\"args\":{...}} with optional trace_id, call_id, witness, cwd, home"),
     }
 }
 

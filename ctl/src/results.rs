@@ -9,16 +9,19 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fak_proto::v1::{AdmitRequest, ClearRequest, Finding, ForgetRequest, PageInRequest, Verdict};
+use fak_proto::v1::{
+    AdmitRequest, AdmitResponse, ClearRequest, Finding, ForgetRequest, PageInRequest, Verdict,
+};
 use fak_types::VerdictKind;
 use serde::Serialize;
 
 use crate::{
-    answer::{VerdictObject, is_zero},
+    answer::{VerdictObject, is_zero, verdict_or_denial},
     client::Daemon,
     exit::{Exit, Failure, Outcome},
     flags::{AdmitFlags, PageInFlags},
     out::{self, Out, plain},
+    question,
 };
 
 /// Longest result read. LIMIT: fakd's own bound on a message.
@@ -28,38 +31,24 @@ const RESULT_BYTES_MAX: u64 = fak_proto::FRAME_BYTES_MAX as u64;
 pub(crate) fn admit(out: &Out, daemon: &Daemon, flags: AdmitFlags) -> Outcome {
     let result = read(&flags.result)?;
     let request = AdmitRequest {
-        call_seq: 0,
-        outcome: String::new(),
-        args: Vec::new(),
         tool: flags.tool,
         result,
         trace_id: flags.trace.unwrap_or_default(),
         call_id: flags.call_id.unwrap_or_default(),
+        call_seq: flags.call_seq,
+        outcome: flags
+            .outcome
+            .map_or("", |outcome| outcome.as_str())
+            .to_owned(),
+        args: question::args_text(flags.args.as_deref())?.into_bytes(),
     };
-    let answer = daemon.ask(async |mut client| {
-        let answer = client.admit(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner())
-    })?;
-    let verdict = answer.verdict.clone().unwrap_or_else(no_verdict);
+    let answer = daemon.call(async |mut client| client.admit(request).await)?;
+    let verdict = verdict_or_denial(answer.verdict.as_ref());
     if out.json {
-        out.object(&AdmitObject {
-            verdict: VerdictObject::of(&verdict),
-            result: std::str::from_utf8(&answer.result).ok(),
-            result_base64: base64_unless_text(&answer.result),
-            seal: &answer.seal,
-            durability: &answer.durability,
-            taint: &answer.taint,
-            media: &answer.media,
-            trace_id: &answer.trace_id,
-            call_id: &answer.call_id,
-            findings: answer.findings.iter().map(FindingObject::of).collect(),
-            seq: answer.seq,
-        })?;
-        return Ok(exit_of(&verdict));
+        out.object(&AdmitObject::of(&answer, &verdict))?;
+    } else {
+        show(out, &verdict, &answer.seal, &answer.result)?;
     }
-    show(out, &verdict, &answer.seal, &answer.result)?;
     Ok(exit_of(&verdict))
 }
 
@@ -70,13 +59,8 @@ pub(crate) fn page_in(out: &Out, daemon: &Daemon, flags: &PageInFlags) -> Outcom
         offset: flags.offset,
         limit: flags.limit,
     };
-    let answer = daemon.ask(async |mut client| {
-        let answer = client.page_in(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner())
-    })?;
-    let verdict = answer.verdict.clone().unwrap_or_else(no_verdict);
+    let answer = daemon.call(async |mut client| client.page_in(request).await)?;
+    let verdict = verdict_or_denial(answer.verdict.as_ref());
     if out.json {
         #[derive(Serialize)]
         struct Page<'a> {
@@ -105,36 +89,26 @@ pub(crate) fn page_in(out: &Out, daemon: &Daemon, flags: &PageInFlags) -> Outcom
 }
 
 /// Says, as a witness, that sealed bytes may be screened anew.
-pub(crate) fn clear(out: &Out, daemon: &Daemon, seal: &str, reason: &str) -> Outcome {
-    let seq = daemon.ask(async |mut client| {
-        let request = ClearRequest {
-            seal: seal.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let answer = client.clear(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner()
-            .seq)
-    })?;
+pub(crate) fn clear(out: &Out, daemon: &Daemon, seal: &str, reason: String) -> Outcome {
+    let request = ClearRequest {
+        seal: seal.to_owned(),
+        reason,
+    };
+    let answer = daemon.call(async |mut client| client.clear(request).await)?;
     let then = "`fakctl page-in` screens it anew and shows it if it passes";
-    done(out, seal, seq, &format!("cleared by row #{seq}: {then}"))
+    let said = format!("cleared by row #{}: {then}", answer.seq);
+    done(out, seal, answer.seq, &said)
 }
 
 /// Removes kept bytes for good.
-pub(crate) fn forget(out: &Out, daemon: &Daemon, seal: &str, reason: &str) -> Outcome {
-    let seq = daemon.ask(async |mut client| {
-        let request = ForgetRequest {
-            seal: seal.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let answer = client.forget(request).await;
-        Ok(answer
-            .map_err(|status| daemon.failed(&status))?
-            .into_inner()
-            .seq)
-    })?;
-    done(out, seal, seq, &format!("removed; row #{seq} says so"))
+pub(crate) fn forget(out: &Out, daemon: &Daemon, seal: &str, reason: String) -> Outcome {
+    let request = ForgetRequest {
+        seal: seal.to_owned(),
+        reason,
+    };
+    let answer = daemon.call(async |mut client| client.forget(request).await)?;
+    let said = format!("removed; row #{} says so", answer.seq);
+    done(out, seal, answer.seq, &said)
 }
 
 /// What was done with a seal, and where it stands.
@@ -152,8 +126,9 @@ fn done(out: &Out, seal: &str, seq: u64, said: &str) -> Outcome {
     Ok(Exit::Ok)
 }
 
+/// An admission in JSON.
 #[derive(Serialize)]
-struct AdmitObject<'a> {
+pub(crate) struct AdmitObject<'a> {
     verdict: VerdictObject<'a>,
     /// What may be read, where it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,6 +147,24 @@ struct AdmitObject<'a> {
     findings: Vec<FindingObject<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     seq: u64,
+}
+
+impl<'a> AdmitObject<'a> {
+    pub(crate) fn of(answer: &'a AdmitResponse, verdict: &'a Verdict) -> Self {
+        Self {
+            verdict: VerdictObject::of(verdict),
+            result: std::str::from_utf8(&answer.result).ok(),
+            result_base64: base64_unless_text(&answer.result),
+            seal: &answer.seal,
+            durability: &answer.durability,
+            taint: &answer.taint,
+            media: &answer.media,
+            trace_id: &answer.trace_id,
+            call_id: &answer.call_id,
+            findings: answer.findings.iter().map(FindingObject::of).collect(),
+            seq: answer.seq,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -221,7 +214,7 @@ fn show(out: &Out, verdict: &Verdict, seal: &str, result: &[u8]) -> Result<(), F
 }
 
 /// A result that was changed is still one that may be read.
-fn exit_of(verdict: &Verdict) -> Exit {
+pub(crate) fn exit_of(verdict: &Verdict) -> Exit {
     match VerdictKind::parse(&verdict.kind) {
         Some(VerdictKind::Allow | VerdictKind::Transform) => Exit::Ok,
         Some(VerdictKind::RequireWitness) => Exit::Approval,
@@ -229,22 +222,15 @@ fn exit_of(verdict: &Verdict) -> Exit {
     }
 }
 
-fn no_verdict() -> Verdict {
-    Verdict {
-        kind: VerdictKind::Deny.as_str().into(),
-        by: "no-verdict".into(),
-        ..Verdict::default()
-    }
-}
-
-fn base64_unless_text(bytes: &[u8]) -> Option<String> {
+/// Bytes that are no text, for a member that can only hold text.
+pub(crate) fn base64_unless_text(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes)
         .is_err()
         .then(|| STANDARD.encode(bytes))
 }
 
 /// A file's bytes, or standard input's for `-`.
-fn read(name: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(name: &str) -> Result<Vec<u8>, Failure> {
     let taken = if name == "-" {
         all(io::stdin().lock())
     } else {

@@ -35,13 +35,7 @@ pub(crate) fn status(out: &Out, daemon: &Daemon) -> Outcome {
 /// # Errors
 /// Every way the daemon can fail to answer.
 pub(crate) fn fetch_status(daemon: &Daemon) -> Result<StatusResponse, Failure> {
-    daemon.ask(async |mut client| {
-        let answer = client
-            .status(StatusRequest {})
-            .await
-            .map_err(|status| daemon.failed(&status))?;
-        Ok(answer.into_inner())
-    })
+    daemon.call(async |mut client| client.status(StatusRequest {}).await)
 }
 
 #[derive(Serialize)]

@@ -7,10 +7,10 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
-use fak_proto::v1::{AdjudicateResponse, Verdict};
+use fak_proto::v1::{AdjudicateResponse, AdmitResponse, TellResponse, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
-use support::{FakeFakd, Script, code, fakctl, run, stderr, stdout};
+use support::{Asked as Logged, FakeFakd, Replies, Script, code, fakctl, run, stderr, stdout};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +30,12 @@ struct Case<'a> {
     /// The question fakd got; absent when it must not have been asked.
     #[serde(default)]
     asked: Option<Asked>,
+    /// The result fakd got.
+    #[serde(default)]
+    admitted: Option<Admitted>,
+    /// The user's words fakd got: trace, words.
+    #[serde(default)]
+    told: Option<(String, String)>,
     exit: i32,
     /// One JSON value, or null for nothing at all.
     stdout: Value,
@@ -45,6 +51,40 @@ struct Asked {
     trace_id: String,
     cwd: String,
     call_id: String,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Admitted {
+    tool: String,
+    result: String,
+    args: String,
+    trace_id: String,
+    call_id: String,
+    #[serde(default)]
+    outcome: String,
+}
+
+/// What fakd answers about results and words.
+fn replies(fakd: &Value) -> Replies {
+    let verdict = match script(fakd) {
+        Script::Verdict(answer) => answer.verdict,
+        _ => None,
+    };
+    Replies {
+        admit: Some(Ok(AdmitResponse {
+            verdict,
+            result: fakd["result"].as_str().unwrap_or_default().into(),
+            seal: fakd["seal"].as_str().unwrap_or_default().into(),
+            seq: 9,
+            ..AdmitResponse::default()
+        })),
+        tell: Some(Ok(TellResponse {
+            seq: 8,
+            ..TellResponse::default()
+        })),
+        ..Replies::default()
+    }
 }
 
 fn script(fakd: &Value) -> Script {
@@ -64,6 +104,7 @@ fn script(fakd: &Value) -> Script {
                 would_deny: String::new(),
             }),
             repaired_args: text("repaired_args").into_bytes(),
+            approval_id: text("approval_id"),
             ..AdjudicateResponse::default()
         }),
     }
@@ -71,7 +112,7 @@ fn script(fakd: &Value) -> Script {
 
 fn check(harness: &str, name: &str, text: &str) -> Result<(), String> {
     let case: Case<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let fakd = FakeFakd::start(script(&case.fakd));
+    let fakd = FakeFakd::with(script(&case.fakd), replies(&case.fakd));
     let socket = if case.fakd == "unreachable" {
         fakd.dir.path().join("none.sock")
     } else {
@@ -104,6 +145,29 @@ fn check(harness: &str, name: &str, text: &str) -> Result<(), String> {
     };
     if case.fakd != "silent" && asked != case.asked {
         return differs("asked", &case.asked, &asked);
+    }
+    let (mut admitted, mut told) = (None, None);
+    for asked in fakd.logged() {
+        match asked {
+            Logged::Admit(request) => {
+                admitted = Some(Admitted {
+                    tool: request.tool,
+                    result: String::from_utf8_lossy(&request.result).into_owned(),
+                    args: String::from_utf8_lossy(&request.args).into_owned(),
+                    trace_id: request.trace_id,
+                    call_id: request.call_id,
+                    outcome: request.outcome,
+                })
+            }
+            Logged::Tell(request) => told = Some((request.trace_id, request.words)),
+            other => return differs("asked for something else", &"", &other),
+        }
+    }
+    if case.fakd != "silent" && admitted != case.admitted {
+        return differs("admitted", &case.admitted, &admitted);
+    }
+    if case.fakd != "silent" && told != case.told {
+        return differs("told", &case.told, &told);
     }
     if code(&output) != case.exit {
         return differs("exit", &case.exit, &(code(&output), stderr(&output)));
@@ -197,6 +261,10 @@ fn nothing_passes_without_a_verdict() {
         "{\"hook_event_name\":\"BeforeTool\",\"tool_name\":\"Bash\",\"tool_input\":{}}",
         "{\"hook_event_name\":\"beforeShellExecution\",\"command\":\"ls\"}",
         "{\"tool\":\"Bash\",\"args\":{}}",
+        "{\"hook_event_name\":\"UserPromptSubmit\",\"prompt\":\"hello\"}",
+        "{\"hook_event_name\":\"BeforeAgent\",\"prompt\":\"hello\"}",
+        "{\"hook_event_name\":\"AfterTool\",\"tool_name\":\"Bash\",\"tool_response\":{}}",
+        "{\"tool\":\"Bash\",\"result\":\"hello\"}",
     ];
     for harness in ["claude-code", "codex", "gemini", "cursor", "generic"] {
         for input in inputs {
@@ -205,7 +273,9 @@ fn nothing_passes_without_a_verdict() {
                     fakctl(dir.path()).args(["hook", harness]).args(flags),
                     input,
                 );
-                let asks = stdout(&output).contains("\"ask\"");
+                // A prompt whose words fakd did not hear goes on with a warning where the operator said so.
+                let asks = stdout(&output).contains("\"ask\"")
+                    || (flags.contains(&"ask") && stdout(&output).contains("systemMessage"));
                 assert!(
                     code(&output) != 0 || asks,
                     "{harness} {flags:?} {input}: {}",

@@ -1,19 +1,35 @@
-//! Claude Code: `PreToolUse`.
+//! Claude Code: `PreToolUse`, `PostToolUse`, `PostToolUseFailure`, `UserPromptSubmit`.
 //!
-//! Decisions travel as `hookSpecificOutput.permissionDecision`; exit code 2 blocks with stderr as the reason.
-//! Its reader takes a valid object on stdout into account before the exit code in some releases and only the
-//! exit code in others, and an *invalid* object has been seen to void exit code 2; so a refusal writes the
-//! valid object, the reason and exit code 2. An ALLOW says nothing: saying `allow` would switch off the
-//! person's own permission prompts.
+//! Before a tool, decisions travel as `hookSpecificOutput.permissionDecision`; exit code 2 blocks with stderr as the
+//! reason. Its reader takes a valid object on stdout into account before the exit code in some releases and only the
+//! exit code in others, and an *invalid* object has been seen to void exit code 2; so a refusal writes the valid object,
+//! the reason and exit code 2. An ALLOW says nothing: saying `allow` would switch off the person's own permission prompts.
+//!
+//! After a tool, `updatedToolOutput` replaces what the model reads; it must have the form of the tool's own result.
+//! Exit code 2 would void it, so a result is kept back with exit code 0, and `decision` tells releases that do not know
+//! the member. The error of a tool that failed cannot be replaced, only spoken about.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{HookCall, Reply, Ruling, json, raw, tool_event};
+use super::{
+    Heard, HookResult, Moment, Names, Reply, Ruling, Screened, json, raw, shape, tool_event,
+};
 use crate::{exit::Failure, question::Place};
 
-pub(super) fn parse(text: &str, place: &Place) -> Result<HookCall, Failure> {
-    tool_event(text, place, "PreToolUse", "settings.json")
+pub(super) const NAMES: Names = Names {
+    before: "PreToolUse",
+    after: "PostToolUse",
+    failed: Some("PostToolUseFailure"),
+    words: "UserPromptSubmit",
+    settings: "settings.json",
+};
+
+/// Tools of servers, whose results have no form of their own.
+const MCP_PREFIX: &str = "mcp__";
+
+pub(super) fn parse(text: &str, place: &Place) -> Result<Moment, Failure> {
+    tool_event(text, place, &NAMES)
 }
 
 #[derive(Serialize)]
@@ -40,7 +56,7 @@ pub(super) fn decision(
 ) -> Output {
     Output {
         hook_specific_output: Specific {
-            hook_event_name: "PreToolUse",
+            hook_event_name: NAMES.before,
             permission_decision: decision,
             permission_decision_reason: reason.to_owned(),
             updated_input,
@@ -48,7 +64,7 @@ pub(super) fn decision(
     }
 }
 
-pub(super) fn reply(ruling: Ruling, approve: bool) -> Reply {
+pub(super) fn before(ruling: Ruling, approve: bool) -> Reply {
     match ruling {
         Ruling::Admit if approve => Reply::pass(json(&decision("allow", "fakd: ALLOW.", None))),
         Ruling::Admit => Reply::pass(String::new()),
@@ -59,9 +75,86 @@ pub(super) fn reply(ruling: Ruling, approve: bool) -> Reply {
                 "fakd: TRANSFORM. The call runs with edited arguments.",
                 Some(args),
             ))),
-            Err(refusal) => reply(refusal, approve),
+            Err(refusal) => before(refusal, approve),
         },
         Ruling::Ask(text) => Reply::pass(json(&decision("ask", &text, None))),
         Ruling::Refuse(text) => Reply::block(json(&decision("deny", &text, None)), &text),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct After<'a> {
+    #[serde(flatten)]
+    block: Option<Block<'a>>,
+    hook_specific_output: AfterSpecific<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AfterSpecific<'a> {
+    hook_event_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_context: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_tool_output: Option<&'a RawValue>,
+    /// The member's older name, for results of servers only.
+    #[serde(
+        rename = "updatedMCPToolOutput",
+        skip_serializing_if = "Option::is_none"
+    )]
+    updated_mcp_tool_output: Option<&'a RawValue>,
+}
+
+/// A block with its reason, in the form Claude Code, Codex and Gemini share but for the word.
+#[derive(Serialize)]
+pub(super) struct Block<'a> {
+    pub(super) decision: &'static str,
+    pub(super) reason: &'a str,
+}
+
+pub(super) fn after(result: &HookResult, screened: &Screened) -> Reply {
+    let (text, why, is_withheld) = match screened {
+        Screened::Pass => return Reply::pass(String::new()),
+        Screened::Instead { text, why } => (text, why, false),
+        Screened::Withheld(text) => (text, text, true),
+    };
+    let has_failed = result.event != NAMES.after;
+    let is_mcp = result.request.tool.starts_with(MCP_PREFIX);
+    let value = shape::instead(&result.spelled, is_mcp, text);
+    let value = Some(value.as_ref()).filter(|_| !has_failed);
+    Reply::pass(json(&After {
+        block: (is_withheld && !has_failed).then_some(Block {
+            decision: "block",
+            reason: why,
+        }),
+        hook_specific_output: AfterSpecific {
+            hook_event_name: &result.event,
+            additional_context: (has_failed || !is_withheld).then_some(why),
+            updated_tool_output: value,
+            updated_mcp_tool_output: value.filter(|_| is_mcp),
+        },
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Message<'a> {
+    pub(super) system_message: &'a str,
+}
+
+pub(super) fn words(heard: Heard) -> Reply {
+    match heard {
+        Heard::Told => Reply::pass(String::new()),
+        Heard::Warn(text) => Reply::pass(json(&Message {
+            system_message: &text,
+        })),
+        Heard::Refuse(text) => {
+            let block = Block {
+                decision: "block",
+                reason: &text,
+            };
+            Reply::block(json(&block), &text)
+        }
     }
 }

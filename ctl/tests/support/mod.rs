@@ -36,17 +36,69 @@ pub enum Script {
     Silent,
 }
 
+/// An answer, or a gRPC error; nothing scripted is `UNIMPLEMENTED`.
+pub type Scripted1<T> = Option<Result<T, (tonic::Code, &'static str)>>;
+
+/// What the scripted fakd answers beyond verdicts. Of a list the first answer is taken off; the last one stays.
+#[derive(Default)]
+pub struct Replies {
+    pub admit: Scripted1<v1::AdmitResponse>,
+    pub tell: Scripted1<v1::TellResponse>,
+    pub taint: Scripted1<v1::Taint>,
+    pub changes: Vec<v1::ChangesResponse>,
+    pub revoke: Scripted1<v1::RevokeResponse>,
+    pub approvals: Vec<v1::Approval>,
+    pub approve: Scripted1<v1::Approval>,
+    /// One list of messages for each time the stream is opened; it ends after all but the last.
+    pub approval_watch: Vec<Vec<v1::Approval>>,
+    pub session: Scripted1<v1::Session>,
+    pub reserve: Scripted1<v1::SessionReserveResponse>,
+    pub session_watch: Vec<Vec<v1::Session>>,
+    /// The caller, as `Status` names him.
+    pub you: &'static str,
+}
+
+/// What the scripted fakd was asked beyond verdicts, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    Admit(v1::AdmitRequest),
+    Tell(v1::TellRequest),
+    TaintGet(v1::TaintGetRequest),
+    TaintReset(v1::TaintResetRequest),
+    Changes(v1::ChangesRequest),
+    Revoke(v1::RevokeRequest),
+    ApprovalList(v1::ApprovalListRequest),
+    ApprovalWatch(v1::ApprovalWatchRequest),
+    Approve(v1::ApproveRequest),
+    SessionGet(v1::SessionGetRequest),
+    SessionControl(v1::SessionControlRequest),
+    SessionReserve(v1::SessionReserveRequest),
+    SessionSettle(v1::SessionSettleRequest),
+    SessionWatch(v1::SessionWatchRequest),
+}
+
 /// A scripted fakd on a socket of its own.
 pub struct FakeFakd {
     pub dir: TempDir,
     pub asked: Arc<Mutex<Vec<v1::AdjudicateRequest>>>,
+    pub log: Arc<Mutex<Vec<Asked>>>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl FakeFakd {
     pub fn start(script: Script) -> Self {
+        Self::with(script, Replies::default())
+    }
+
+    pub fn with(script: Script, replies: Replies) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        Self::at(dir, script, replies)
+    }
+
+    /// In a place where another one may have been before.
+    pub fn at(dir: TempDir, script: Script, replies: Replies) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new(Mutex::new(Vec::new()));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -55,6 +107,8 @@ impl FakeFakd {
         let service = Scripted {
             script,
             asked: Arc::clone(&asked),
+            log: Arc::clone(&log),
+            replies: Arc::new(Mutex::new(replies)),
         };
         let listener = {
             let _in_runtime = runtime.enter();
@@ -68,8 +122,32 @@ impl FakeFakd {
         Self {
             dir,
             asked,
+            log,
             _runtime: runtime,
         }
+    }
+
+    /// Goes away; its place stays.
+    pub fn gone(self) -> TempDir {
+        let Self { dir, _runtime, .. } = self;
+        _runtime.shutdown_background();
+        std::fs::remove_file(dir.path().join("fakd.sock")).unwrap();
+        dir
+    }
+
+    /// The program, asking here.
+    pub fn fakctl(&self, words: &[&str]) -> Command {
+        let mut command = fakctl(self.dir.path());
+        command.arg("--socket").arg(self.socket()).args(words);
+        command
+    }
+
+    pub fn ask(&self, words: &[&str]) -> Output {
+        run(&mut self.fakctl(words), "")
+    }
+
+    pub fn logged(&self) -> Vec<Asked> {
+        self.log.lock().unwrap().clone()
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -125,12 +203,57 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+#[derive(Clone)]
 struct Scripted {
     script: Script,
     asked: Arc<Mutex<Vec<v1::AdjudicateRequest>>>,
+    log: Arc<Mutex<Vec<Asked>>>,
+    replies: Arc<Mutex<Replies>>,
 }
 
 impl Scripted {
+    /// Notes the question; answers as scripted.
+    async fn reply<T>(
+        &self,
+        asked: Asked,
+        take: impl FnOnce(&mut Replies) -> Scripted1<T>,
+    ) -> Result<Response<T>, Status> {
+        self.log.lock().unwrap().push(asked);
+        match &self.script {
+            Script::Error(code, message) => return Err(Status::new(*code, *message)),
+            Script::Silent => std::future::pending().await,
+            _ => {}
+        }
+        let taken = take(&mut self.replies.lock().unwrap());
+        match taken {
+            Some(Ok(answer)) => Ok(Response::new(answer)),
+            Some(Err((code, message))) => Err(Status::new(code, message)),
+            None => Err(Status::unimplemented("not scripted")),
+        }
+    }
+
+    async fn watch<T: Clone + Send + 'static>(
+        &self,
+        asked: Asked,
+        lists: impl FnOnce(&mut Replies) -> &mut Vec<Vec<T>>,
+    ) -> Result<Response<Answers<T>>, Status> {
+        let next = self.reply(asked, |replies| {
+            let lists = lists(replies);
+            match lists.len() {
+                0 => None,
+                1 => Some(Ok((lists.remove(0), true))),
+                _ => Some(Ok((lists.remove(0), false))),
+            }
+        });
+        let (messages, stays) = next.await?.into_inner();
+        let messages = tokio_stream::iter(messages.into_iter().map(Ok));
+        Ok(Response::new(if stays {
+            Box::pin(messages.chain(tokio_stream::pending()))
+        } else {
+            Box::pin(messages)
+        }))
+    }
+
     async fn answer(
         &self,
         request: v1::AdjudicateRequest,
@@ -182,15 +305,9 @@ impl Fak for Scripted {
         &self,
         request: Request<Streaming<v1::AdjudicateRequest>>,
     ) -> Result<Response<Self::AdjudicateStreamStream>, Status> {
-        let scripted = Self {
-            script: self.script.clone(),
-            asked: Arc::clone(&self.asked),
-        };
+        let scripted = self.clone();
         let answers = request.into_inner().then(move |request| {
-            let scripted = Self {
-                script: scripted.script.clone(),
-                asked: Arc::clone(&scripted.asked),
-            };
+            let scripted = scripted.clone();
             async move { scripted.answer(request?).await }
         });
         Ok(Response::new(Box::pin(answers)))
@@ -224,9 +341,10 @@ impl Fak for Scripted {
 
     async fn admit(
         &self,
-        _: Request<v1::AdmitRequest>,
+        request: Request<v1::AdmitRequest>,
     ) -> Result<Response<v1::AdmitResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::Admit(request.into_inner());
+        self.reply(asked, |replies| replies.admit.clone()).await
     }
 
     async fn clear(
@@ -361,93 +479,127 @@ impl Fak for Scripted {
 
     async fn session_get(
         &self,
-        _: Request<v1::SessionGetRequest>,
+        request: Request<v1::SessionGetRequest>,
     ) -> Result<Response<v1::Session>, Status> {
-        Err(Status::not_found("no session by that id"))
+        let asked = Asked::SessionGet(request.into_inner());
+        self.reply(asked, |replies| {
+            let missing = Err((tonic::Code::NotFound, "no session by that id"));
+            Some(replies.session.clone().unwrap_or(missing))
+        })
+        .await
     }
 
     async fn tell(
         &self,
-        _: Request<v1::TellRequest>,
+        request: Request<v1::TellRequest>,
     ) -> Result<Response<v1::TellResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::Tell(request.into_inner());
+        self.reply(asked, |replies| replies.tell.clone()).await
     }
 
     async fn taint_get(
         &self,
-        _: Request<v1::TaintGetRequest>,
+        request: Request<v1::TaintGetRequest>,
     ) -> Result<Response<v1::Taint>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::TaintGet(request.into_inner());
+        self.reply(asked, |replies| replies.taint.clone()).await
     }
 
     async fn taint_reset(
         &self,
-        _: Request<v1::TaintResetRequest>,
+        request: Request<v1::TaintResetRequest>,
     ) -> Result<Response<v1::Taint>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::TaintReset(request.into_inner());
+        self.reply(asked, |replies| replies.taint.clone()).await
     }
 
     async fn changes(
         &self,
-        _: Request<v1::ChangesRequest>,
+        request: Request<v1::ChangesRequest>,
     ) -> Result<Response<v1::ChangesResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::Changes(request.into_inner());
+        self.reply(asked, |replies| match replies.changes.len() {
+            0 => None,
+            1 => replies.changes.first().cloned().map(Ok),
+            _ => Some(Ok(replies.changes.remove(0))),
+        })
+        .await
     }
 
     async fn revoke(
         &self,
-        _: Request<v1::RevokeRequest>,
+        request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::Revoke(request.into_inner());
+        self.reply(asked, |replies| replies.revoke.clone()).await
     }
 
     async fn approval_list(
         &self,
-        _: Request<v1::ApprovalListRequest>,
+        request: Request<v1::ApprovalListRequest>,
     ) -> Result<Response<v1::ApprovalListResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::ApprovalList(request.into_inner());
+        self.reply(asked, |replies| {
+            Some(Ok(v1::ApprovalListResponse {
+                pending: replies
+                    .approvals
+                    .iter()
+                    .filter(|approval| approval.state == "pending")
+                    .count() as u64,
+                approvals: replies.approvals.clone(),
+            }))
+        })
+        .await
     }
 
     async fn approve(
         &self,
-        _: Request<v1::ApproveRequest>,
+        request: Request<v1::ApproveRequest>,
     ) -> Result<Response<v1::Approval>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::Approve(request.into_inner());
+        self.reply(asked, |replies| replies.approve.clone()).await
     }
 
     async fn session_control(
         &self,
-        _: Request<v1::SessionControlRequest>,
+        request: Request<v1::SessionControlRequest>,
     ) -> Result<Response<v1::Session>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::SessionControl(request.into_inner());
+        self.reply(asked, |replies| replies.session.clone()).await
     }
 
     async fn session_reserve(
         &self,
-        _: Request<v1::SessionReserveRequest>,
+        request: Request<v1::SessionReserveRequest>,
     ) -> Result<Response<v1::SessionReserveResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::SessionReserve(request.into_inner());
+        self.reply(asked, |replies| replies.reserve.clone()).await
     }
 
     async fn session_settle(
         &self,
-        _: Request<v1::SessionSettleRequest>,
+        request: Request<v1::SessionSettleRequest>,
     ) -> Result<Response<v1::Session>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::SessionSettle(request.into_inner());
+        self.reply(asked, |replies| replies.session.clone()).await
     }
 
     async fn approval_watch(
         &self,
-        _: Request<v1::ApprovalWatchRequest>,
+        request: Request<v1::ApprovalWatchRequest>,
     ) -> Result<Response<Self::ApprovalWatchStream>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::ApprovalWatch(request.into_inner());
+        self.watch(asked, |replies| &mut replies.approval_watch)
+            .await
     }
 
     async fn session_watch(
         &self,
-        _: Request<v1::SessionWatchRequest>,
+        request: Request<v1::SessionWatchRequest>,
     ) -> Result<Response<Self::SessionWatchStream>, Status> {
-        Err(Status::unimplemented("not scripted"))
+        let asked = Asked::SessionWatch(request.into_inner());
+        self.watch(asked, |replies| &mut replies.session_watch)
+            .await
     }
 
     async fn status(
@@ -458,6 +610,7 @@ impl Fak for Scripted {
             version: "9.9.9".into(),
             state: "refusing".into(),
             problem: "the journal's disk is full".into(),
+            you: self.replies.lock().unwrap().you.into(),
             ..v1::StatusResponse::default()
         })
     }

@@ -20,6 +20,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-flow", 1, &["fak-args"]),
     ("fak-cache", 1, &["fak-types", "fak-args"]),
     ("fak-gguf", 1, &[]),
+    ("fak-simd", 1, &[]),
     ("fak-sys", 1, &[]),
     (
         "fak-kernel",
@@ -80,6 +81,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
             "fak-args",
             "fak-policy",
             "fak-chain",
+            "fak-screen",
             "fak-kernel",
             "fak-journal",
             "fak-sys",
