@@ -95,6 +95,51 @@ fn admit(bencher: Bencher<'_, '_>) {
         });
 }
 
+/// What a tool answers: ten records of five values, some 4 KiB.
+fn records() -> String {
+    const WORDS: [&str; 20] = [
+        "please", "confirm", "the", "delivery", "of", "three", "chairs", "before", "Monday",
+        "because", "our", "office", "moves", "and", "nobody", "will", "be", "there", "to", "sign",
+    ];
+    let records: Vec<String> = (0..10)
+        .map(|n| {
+            let note: Vec<&str> = (0..44).map(|at| WORDS[(at * 7 + n * 3) % WORDS.len()]).collect();
+            format!(
+                r#"{{"id":"order-{n}","customer":"Person Number{n}","mail":"person{n}@site{n}.example","amount":{}.50,"note":"{}."}}"#,
+                n * 31 + 7,
+                note.join(" ")
+            )
+        })
+        .collect();
+    format!("[{}]", records.join(","))
+}
+
+/// Pages of this project, which are prose with code in it.
+fn prose() -> String {
+    include_str!("../../../ARCHITECTURE.md").to_owned()
+        + include_str!("../../../docs/information-flow.md")
+}
+
+/// Into a session that holds a thousand values.
+#[divan::bench(args = ["records", "prose", "prose in a string"])]
+fn admit_into(bencher: Bencher<'_, '_>, kind: &str) {
+    let rules = rules();
+    let result = match kind {
+        "records" => records(),
+        "prose" => prose(),
+        _ => serde_json::json!({ "text": prose() }).to_string(),
+    };
+    let none = Args::parse("{}", &Limits::default()).expect("args");
+    let ledger = session(1000);
+    bencher
+        .counter(BytesCount::of_str(&result))
+        .with_inputs(|| ledger.clone())
+        .bench_local_values(|mut ledger| {
+            ledger.admit(&rules, "orders", &none, black_box(result.as_bytes()), 1000);
+            ledger
+        });
+}
+
 #[divan::bench]
 fn image(bencher: Bencher<'_, '_>) {
     let ledger = session(10_000);

@@ -1,9 +1,8 @@
 //! What an admitted result adds to the ledger.
 
-use std::collections::HashMap;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use fak_args::{Args, Kind, Limits, Value};
+use foldhash::HashMap;
 
 use crate::{
     forms::{self, Shape, VALUE_BYTES_MAX},
@@ -50,7 +49,8 @@ impl Ledger {
         };
         let mut intake = Intake {
             echo: Echo::of(args),
-            said: HashMap::new(),
+            said: Said::default(),
+            seen: Vec::new(),
             ledger: self,
             source,
             tool,
@@ -84,7 +84,7 @@ fn read_one(text: &str) -> Option<Args<'_>> {
 }
 
 /// What the rules say of a value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
     trust: Trust,
     class: u32,
@@ -138,6 +138,9 @@ impl Echo {
                 form
             }
         });
+        if self.values.is_empty() {
+            return self.too_many;
+        }
         self.too_many
             || words::holds(&self.lines, bare)
             || self.values.iter().any(|value| words::holds(form, value))
@@ -151,8 +154,16 @@ struct Intake<'l, 'r> {
     row: u64,
     echo: Echo,
     /// Where a selected value begins, and the rules that select it.
-    said: HashMap<usize, Vec<usize>>,
+    said: Said,
+    /// The names of members met last, with the place they stood in: in a list of records they say nothing new.
+    seen: Vec<(Box<str>, u32, Mark)>,
 }
+
+/// Where a selected value begins, and the rules that select it.
+type Said = HashMap<usize, Vec<usize>>;
+
+/// Names of members remembered while a result is read.
+const SEEN_MAX: usize = 16;
 
 impl Intake<'_, '_> {
     /// A value the model took from tainted data into this call stays tainted when this or a later result repeats it.
@@ -205,6 +216,9 @@ impl Intake<'_, '_> {
     /// The mark of a value below something marked `above`.
     fn mark_of(&self, value: Value<'_, '_>, above: Mark) -> Mark {
         let mut mark = above;
+        if self.said.is_empty() {
+            return mark;
+        }
         let said = self.said.get(&value.span().start);
         for index in said.into_iter().flatten() {
             let Some(field) = self.source.and_then(|source| source.fields.get(*index)) else {
@@ -227,6 +241,10 @@ impl Intake<'_, '_> {
 
     /// Whether the user's words name the record by one of its naming fields.
     fn names(&self, value: Value<'_, '_>) -> bool {
+        let fields = self.source.map(|source| source.fields.as_slice());
+        if !fields.unwrap_or_default().iter().any(|field| field.naming) {
+            return false;
+        }
         let naming = |item: &Value<'_, '_>| {
             let said = self.said.get(&item.span().start);
             said.into_iter().flatten().any(|index| {
@@ -262,7 +280,7 @@ impl Intake<'_, '_> {
                 for item in value.items() {
                     let length = path.len();
                     if let Some(key) = item.key() {
-                        self.text(&key, mark, path, NESTED_MAX);
+                        self.name(&key, mark, path);
                         if !path.is_empty() {
                             path.push('.');
                         }
@@ -275,6 +293,22 @@ impl Intake<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The name of a member, which holds values as a text does.
+    fn name(&mut self, name: &str, mark: Mark, path: &str) {
+        let origin = self.origin(mark, path);
+        let known = |(known, at, of): &(Box<str>, u32, Mark)| {
+            *at == origin && *of == mark && **known == *name
+        };
+        if self.seen.iter().any(known) {
+            return;
+        }
+        if self.seen.len() == SEEN_MAX {
+            self.seen.remove(0);
+        }
+        self.seen.push((name.into(), origin, mark));
+        self.text(name, mark, path, NESTED_MAX);
     }
 
     fn text(&mut self, text: &str, mark: Mark, path: &str, nested: u8) {
@@ -294,7 +328,8 @@ impl Intake<'_, '_> {
             self.record(form, shape, mark, origin)
         });
         if nested < NESTED_MAX {
-            for word in text.split_whitespace() {
+            let long = |word: &&str| word.len() >= BASE64_BYTES_MIN;
+            for word in text.split_whitespace().filter(long) {
                 if let Some(inner) = decoded(word) {
                     self.text(&inner, mark, path, NESTED_MAX);
                 }
@@ -353,6 +388,10 @@ impl Intake<'_, '_> {
 pub(crate) fn decoded(word: &str) -> Option<String> {
     let word = word.trim_matches(|c: char| matches!(c, '"' | '\'' | '`' | '(' | ')' | ',' | '.'));
     if word.len() < BASE64_BYTES_MIN || word.len() > 4 * RESULT_BYTES_MAX {
+        return None;
+    }
+    let member = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    if !word.trim_end_matches('=').bytes().all(member) {
         return None;
     }
     let standard: String = word

@@ -11,7 +11,12 @@ pub(crate) fn days(text: &str, emit: &mut dyn FnMut(&str)) {
         if word.is_empty() {
             continue;
         }
-        if let Some((year, month, day)) = written(word) {
+        // Every day written in one word begins with a digit.
+        let digit = word
+            .bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_digit());
+        if let Some((year, month, day)) = digit.then(|| written(word)).flatten() {
             cluster.close(emit);
             emit(&form(Some(year), month, day));
             continue;
@@ -89,13 +94,21 @@ enum Part {
     Join,
 }
 
+/// The longest word of a date: `september`.
+const PART_BYTES: usize = 9;
+
 fn part(word: &str) -> Option<Part> {
-    let word = word.to_lowercase();
-    if let Some(month) = month(&word) {
+    let mut lower = [0; PART_BYTES];
+    let lower = lower.get_mut(..word.len())?;
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    // No character beyond ASCII has one of these words' letters for its small one.
+    let word = std::str::from_utf8(lower).ok()?;
+    if let Some(month) = month(word) {
         return Some(Part::Month(month));
     }
     if matches!(
-        word.as_str(),
+        word,
         "to" | "until" | "till" | "and" | "of" | "the" | "through" | "from" | "or"
     ) {
         return Some(Part::Join);
@@ -103,7 +116,7 @@ fn part(word: &str) -> Option<Part> {
     let bare = ["st", "nd", "rd", "th"]
         .iter()
         .find_map(|ending| word.strip_suffix(ending))
-        .unwrap_or(&word);
+        .unwrap_or(word);
     match digits(bare)? {
         day @ 1..=31 if bare.len() <= 2 => Some(Part::Day(day)),
         year @ 1900..=2199 => Some(Part::Year(year)),
@@ -141,6 +154,9 @@ impl Cluster {
     /// Emits the days of the cluster. In `May 1st to 5th` a day takes the month before it, in `1st to 5th of May` the one
     /// after it; the year is the next one written.
     fn close(&mut self, emit: &mut dyn FnMut(&str)) {
+        if self.parts.is_empty() {
+            return;
+        }
         let parts = std::mem::take(&mut self.parts);
         let mut dated = parts
             .iter()

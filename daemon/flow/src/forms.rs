@@ -5,20 +5,23 @@
 //! runs of white space. Whether a value *stems* from tainted data is asked of the wide form too, which also folds what a
 //! reader would not see.
 
+mod scan;
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
 use crate::date;
 
+pub(crate) use scan::extract;
+
 /// Longest value that is remembered or looked up, in bytes. LIMIT: a longer control argument is nobody's.
 pub const VALUE_BYTES_MAX: usize = 512;
-
-/// Longest line that is also remembered piece by piece between its commas, in bytes. LIMIT: prose is not a list.
-const LIST_BYTES_MAX: usize = 2048;
-
-/// Shortest word of tainted data that is remembered, in bytes, unless it holds a digit.
-const WORD_BYTES_MIN: usize = 4;
 
 /// What part of a text a form is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +55,12 @@ pub(crate) fn narrow(text: &str) -> String {
             return format!("{}://{}{path}", scheme.to_lowercase(), site.to_lowercase());
         }
     }
-    let composed: Cow<'_, str> = if text.is_ascii() {
-        text.into()
-    } else {
-        text.nfc().collect::<String>().into()
-    };
+    let composed: Cow<'_, str> =
+        if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+            text.into()
+        } else {
+            text.nfc().collect::<String>().into()
+        };
     let mut form = String::with_capacity(composed.len());
     for word in composed.split_whitespace() {
         if !form.is_empty() {
@@ -73,10 +77,19 @@ pub(crate) fn narrow(text: &str) -> String {
 
 /// The wide form, when it differs from the narrow one.
 pub(crate) fn wide(narrow: &str) -> Option<String> {
-    if narrow.is_ascii() && !narrow.contains("://") {
-        return None;
+    if narrow.is_ascii() {
+        // Only a link keeps capitals.
+        let capital = narrow
+            .bytes()
+            .fold(false, |any, byte| any | byte.is_ascii_uppercase());
+        return capital.then(|| narrow.to_ascii_lowercase());
     }
-    let folded: String = narrow.nfkc().filter(|c| !unseen(*c)).collect();
+    let seen = narrow.chars().filter(|c| !unseen(*c));
+    let folded: String = if is_nfkc_quick(narrow.chars()) == IsNormalized::Yes {
+        seen.collect()
+    } else {
+        narrow.nfkc().filter(|c| !unseen(*c)).collect()
+    };
     let folded = folded.to_lowercase();
     (folded != narrow).then_some(folded)
 }
@@ -92,6 +105,9 @@ fn unseen(c: char) -> bool {
 
 /// The form of an amount or a plain number, when the text is one: `$1,250.00` and `1250` alike.
 pub(crate) fn number(text: &str) -> Option<String> {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let text = text.trim().trim_matches(['$', '€', '£', '¥']);
     let (minus, text) = match text.strip_prefix('-') {
         Some(rest) => ("-", rest),
@@ -120,6 +136,9 @@ pub(crate) fn number(text: &str) -> Option<String> {
 
 /// The form of an account or telephone number, when the text is one, however it is grouped.
 pub(crate) fn account(text: &str) -> Option<String> {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     // A day has as many digits as a short telephone number.
     if date::of_value(text).is_some() {
         return None;
@@ -164,275 +183,4 @@ fn dotted(site: &str) -> bool {
         .is_some_and(|(name, rest)| !name.is_empty() && rest.len() >= 2)
         && !site.contains(char::is_whitespace)
         && site.bytes().any(|byte| byte.is_ascii_alphabetic())
-}
-
-/// A word without the punctuation around it.
-fn bare(word: &str) -> &str {
-    let around = |c: char| {
-        matches!(
-            c,
-            '\'' | '"'
-                | '`'
-                | '('
-                | ')'
-                | '['
-                | ']'
-                | '{'
-                | '}'
-                | '<'
-                | '>'
-                | ','
-                | ';'
-                | ':'
-                | '!'
-                | '?'
-                | '*'
-                | '“'
-                | '”'
-                | '‘'
-                | '’'
-                | '«'
-                | '»'
-        )
-    };
-    word.trim_matches(around)
-        .trim_end_matches('.')
-        .trim_matches(around)
-}
-
-/// Calls `emit` with the narrow form of everything in `text` that could be a value of its own.
-pub(crate) fn extract(text: &str, emit: &mut dyn FnMut(&str, Shape)) {
-    let mut send = |text: &str, shape: Shape| {
-        if !text.is_empty() && text.len() <= VALUE_BYTES_MAX {
-            let form = narrow(text);
-            let single = shape != Shape::Whole && !form.contains(' ');
-            let leads = single && leads_somewhere(&form);
-            emit(&form, if leads { Shape::Address } else { shape });
-        }
-    };
-    send(text.trim(), Shape::Whole);
-    for line in text.lines() {
-        phrases(line.trim(), &mut send);
-        quoted(line, &mut send);
-        for word in line.split_whitespace() {
-            words(word, &mut send);
-        }
-    }
-    for line in text.lines() {
-        measures(line, emit);
-    }
-}
-
-fn phrases(line: &str, send: &mut dyn FnMut(&str, Shape)) {
-    send(line, Shape::Phrase);
-    if let Some((_, rest)) = line.split_once(": ") {
-        send(rest.trim(), Shape::Phrase);
-    }
-    if line.len() <= LIST_BYTES_MAX && line.contains([',', ';', '|']) {
-        for item in line.split([',', ';', '|']) {
-            send(bare(item.trim()), Shape::Phrase);
-        }
-    }
-}
-
-/// What stands between two equal quotation marks; the marks must not stand inside a word.
-fn quoted(line: &str, send: &mut dyn FnMut(&str, Shape)) {
-    for (open, close) in [
-        ('\'', '\''),
-        ('"', '"'),
-        ('`', '`'),
-        ('“', '”'),
-        ('‘', '’'),
-        ('«', '»'),
-    ] {
-        if !line.contains(open) {
-            continue;
-        }
-        let mut start = None;
-        let mut before = ' ';
-        let mut chars = line.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
-            let after = chars.peek().map_or(' ', |(_, c)| *c);
-            if let Some(from) = start {
-                if c == close && !after.is_alphanumeric() {
-                    send(line.get(from..at).unwrap_or_default().trim(), Shape::Phrase);
-                    start = None;
-                }
-            } else if c == open && !before.is_alphanumeric() {
-                start = Some(at + c.len_utf8());
-            }
-            before = c;
-        }
-    }
-}
-
-fn words(word: &str, send: &mut dyn FnMut(&str, Shape)) {
-    let word = bare(word);
-    let worth =
-        |word: &str| word.len() >= WORD_BYTES_MIN || word.bytes().any(|byte| byte.is_ascii_digit());
-    if !worth(word) {
-        return;
-    }
-    send(word, Shape::Word);
-    // `mailto:a@b.example`, `to=a@b.example`, `[here](https://a.example)`: what is glued on is not part of the value.
-    for piece in word
-        .split(['<', '>', '(', ')', '[', ']', '{', '}', '"', '\'', '|'])
-        .map(bare)
-    {
-        if let Some(at) = piece.find("://") {
-            link(piece, at, send);
-        } else {
-            let smaller = piece.split(['=', ',', ';']).map(bare);
-            for piece in smaller
-                .chain([piece])
-                .filter(|piece| *piece != word && worth(piece))
-            {
-                send(piece, Shape::Word);
-            }
-            if let Some((_, rest)) = piece.split_once(':') {
-                send(bare(rest), Shape::Word);
-            }
-        }
-    }
-}
-
-/// The link whose `://` stands at `at`, and its site.
-fn link(piece: &str, at: usize, send: &mut dyn FnMut(&str, Shape)) {
-    let head = piece.get(..at).unwrap_or_default();
-    let scheme = head
-        .rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))
-        .map_or(0, |at| at + 1);
-    send(piece.get(scheme..).unwrap_or_default(), Shape::Word);
-    let rest = piece.get(at + 3..).unwrap_or_default();
-    send(
-        rest.split(['/', '?', '#']).next().unwrap_or_default(),
-        Shape::Word,
-    );
-}
-
-/// Days, amounts, accounts and telephone numbers of a line.
-fn measures(line: &str, emit: &mut dyn FnMut(&str, Shape)) {
-    date::days(line, &mut |day| emit(day, Shape::Measure));
-    let mut group = String::new();
-    let mut flush = |group: &mut String| {
-        if let Some(account) = account(group) {
-            emit(&account, Shape::Address);
-        }
-        group.clear();
-    };
-    let mut amounts = Vec::new();
-    for word in line.split_whitespace() {
-        let word = bare(word);
-        amounts.extend(number(word));
-        // An account is written in groups of letters and digits; prose breaks it off.
-        let part = word.len() <= 34
-            && word.bytes().any(|byte| byte.is_ascii_digit())
-            && !word.contains(':')
-            || matches!(word.len(), 4) && word.bytes().all(|byte| byte.is_ascii_uppercase());
-        if part {
-            if let Some(alone) = account(word) {
-                flush(&mut group);
-                group.push_str(&alone.replace("a:", ""));
-                flush(&mut group);
-            } else {
-                group.push_str(word);
-                group.push(' ');
-            }
-        } else {
-            flush(&mut group);
-        }
-    }
-    flush(&mut group);
-    for amount in amounts {
-        emit(&amount, Shape::Measure);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Shape, account, extract, narrow, number, wide};
-
-    fn found(text: &str, want: Shape) -> Vec<String> {
-        let mut found = Vec::new();
-        extract(text, &mut |form, shape| {
-            if shape == want {
-                found.push(form.to_owned());
-            }
-        });
-        found.dedup();
-        found
-    }
-
-    #[test]
-    fn narrow_forms_fold_what_no_tool_tells_apart() {
-        assert_eq!(narrow("  Le  Marais\tBoutique "), "le marais boutique");
-        assert_eq!(narrow("HTTPS://Bit.LY/sUf7tOJ"), "https://bit.ly/sUf7tOJ");
-        assert_eq!(narrow("cafe\u{301}"), narrow("café"));
-        assert_ne!(narrow("ma\u{200b}rk@a.example"), narrow("mark@a.example"));
-    }
-
-    #[test]
-    fn wide_forms_fold_what_no_reader_sees() {
-        assert_eq!(
-            wide("ma\u{200b}rk@a.example").as_deref(),
-            Some("mark@a.example")
-        );
-        assert_eq!(wide("ｍark").as_deref(), Some("mark"));
-        assert_eq!(wide("mark"), None);
-    }
-
-    #[test]
-    fn amounts_and_accounts_have_one_form() {
-        for text in ["$1,250.00", "1250", "1250.0", "€1250"] {
-            assert_eq!(number(text).as_deref(), Some("n:1250"), "{text}");
-        }
-        for text in ["007", "1,25", "12a", "", "."] {
-            assert_eq!(number(text), None, "{text}");
-        }
-        assert_eq!(
-            account("GB29 NWBK 6016 1331 9268 19"),
-            account("gb29nwbk60161331926819")
-        );
-        assert_eq!(
-            account("+1 (327) 420-4923").as_deref(),
-            Some("a:13274204923")
-        );
-        assert_eq!(account("Conference Room"), None);
-        assert_eq!(account("2024-05-30"), None);
-    }
-
-    #[test]
-    fn addresses_are_found_wherever_they_stand() {
-        for (text, want) in [
-            (
-                "write to 'mark.black-2134@gmail.com'.",
-                "mark.black-2134@gmail.com",
-            ),
-            ("mailto:mark@a.example", "mark@a.example"),
-            (
-                "[here](https://a.example/X?q=1), now",
-                "https://a.example/X?q=1",
-            ),
-            (
-                "pay GB29 NWBK 6016 1331 9268 19 today",
-                "a:gb29nwbk60161331926819",
-            ),
-            ("a@x.example,b@y.example", "b@y.example"),
-            ("see www.a.example.", "www.a.example"),
-        ] {
-            let found = found(text, Shape::Address);
-            assert!(found.iter().any(|form| form == want), "{text}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn phrases_are_lines_lists_and_quotations() {
-        let found = found(
-            "Hotel Names: Good Night\nLuxury Palace\nuse 'Important message!' as subject",
-            Shape::Phrase,
-        );
-        for want in ["good night", "luxury palace", "important message!"] {
-            assert!(found.iter().any(|form| form == want), "{want}: {found:?}");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     forms::VALUE_BYTES_MAX,
-    ledger::{Bounds, Entry, Ledger, NOWHERE, Origin, Table},
+    ledger::{Bounds, Entry, Ledger, NOWHERE, Origin},
     rules::Scope,
     words::Words,
 };
@@ -31,13 +31,14 @@ impl fmt::Display for RestoreError {
 impl std::error::Error for RestoreError {}
 
 /// Values in the order they were met, with their entries.
-type Row = (Box<str>, u8, u32, u32, [u32; 4]);
+type Row<'a> = (&'a str, u8, u32, u32, [u32; 4]);
 
 #[derive(Serialize, Deserialize)]
-struct Image {
+struct Image<'a> {
     bounds: (u64, u64, u64),
     words: String,
-    values: Vec<Row>,
+    #[serde(borrow)]
+    values: Vec<Row<'a>>,
     full: bool,
     names: Vec<Box<str>>,
     origins: Vec<(u32, u32, u64, bool)>,
@@ -51,24 +52,15 @@ impl Ledger {
     /// kept.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut texts: Vec<(&Box<str>, u32)> = self
-            .index
-            .iter()
-            .map(|(text, index)| (text, *index))
-            .collect();
-        texts.sort_unstable_by_key(|(_, index)| *index);
-        let values = texts
-            .into_iter()
-            .zip(&self.entries)
-            .map(|((text, _), entry)| {
-                (
-                    text.clone(),
-                    entry.flags,
-                    entry.classes,
-                    entry.trusted,
-                    entry.tainted,
-                )
-            });
+        let values = self.values.iter().zip(&self.entries).map(|(text, entry)| {
+            (
+                text,
+                entry.flags,
+                entry.classes,
+                entry.trusted,
+                entry.tainted,
+            )
+        });
         let origins = self.origins.iter();
         let image = Image {
             bounds: (
@@ -102,8 +94,8 @@ impl Ledger {
             Some(_) => return Err(RestoreError("another form")),
             None => return Err(RestoreError("empty")),
         };
-        let (image, rest) =
-            postcard::take_from_bytes::<Image>(body).map_err(|_| RestoreError("undecodable"))?;
+        let (image, rest) = postcard::take_from_bytes::<Image<'_>>(body)
+            .map_err(|_| RestoreError("undecodable"))?;
         if !rest.is_empty() {
             return Err(RestoreError("more bytes than it has"));
         }
@@ -150,11 +142,10 @@ impl Ledger {
         Ok(())
     }
 
-    fn values_from(&mut self, values: Vec<Row>) -> Result<(), RestoreError> {
+    fn values_from(&mut self, values: Vec<Row<'_>>) -> Result<(), RestoreError> {
         let places = self.origins.len();
         let known = |origin: u32| origin == NOWHERE || (origin as usize) < places;
-        let mut index: Table<u32> = Table::default();
-        for (at, (text, flags, classes, trusted, tainted)) in (0_u32..).zip(values) {
+        for (text, flags, classes, trusted, tainted) in values {
             if !known(trusted) || !tainted.iter().all(|origin| known(*origin)) {
                 return Err(RestoreError("a value from nowhere"));
             }
@@ -168,11 +159,14 @@ impl Ledger {
                 trusted,
                 tainted,
             });
-            if index.insert(text, at).is_some() {
+            let hash = self.values.hash(text);
+            if self.values.find(text, hash).is_some() {
                 return Err(RestoreError("a value twice"));
             }
+            if self.values.insert(text, hash).is_none() {
+                return Err(RestoreError("more values than there are numbers"));
+            }
         }
-        self.index = index;
         Ok(())
     }
 }

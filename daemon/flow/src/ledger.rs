@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::{
     forms::{self, Shape},
     rules::{Answer, Rules, Scope},
+    store::Store,
     verdict::{FlowVerdict, Label},
     words::Words,
 };
@@ -123,7 +124,7 @@ pub(crate) struct Origin {
 pub struct Ledger {
     pub(crate) bounds: Bounds,
     pub(crate) words: Words,
-    pub(crate) index: Table<u32>,
+    pub(crate) values: Store,
     pub(crate) entries: Vec<Entry>,
     pub(crate) bytes: usize,
     pub(crate) full: bool,
@@ -154,7 +155,7 @@ impl Ledger {
         Self {
             bounds,
             words: Words::default(),
-            index: Table::default(),
+            values: Store::default(),
             entries: Vec::new(),
             bytes: 0,
             full: false,
@@ -240,33 +241,40 @@ impl Ledger {
     /// The entry of a form that is to be trusted. A full ledger trusts nothing more, not even what it remembers: else
     /// a stranger's data could make the room in which a value becomes trusted.
     pub(crate) fn trusted_entry(&mut self, form: &str) -> Option<&mut Entry> {
-        self.entry(form)?;
-        if self.full { None } else { self.entry(form) }
+        let index = self.number(form)?;
+        if self.full {
+            return None;
+        }
+        self.entries.get_mut(index as usize)
     }
 
     /// The entry of a form, made when there is room. The first form that finds none closes the ledger for good.
     pub(crate) fn entry(&mut self, form: &str) -> Option<&mut Entry> {
-        let known = self.index.get(form).copied();
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let index = u32::try_from(self.entries.len()).ok()?;
-                self.full |= self.entries.len() >= self.bounds.values_max
-                    || self.bytes + form.len() > self.bounds.bytes_max;
-                if self.full {
-                    return None;
-                }
-                self.entries.push(Entry::NEW);
-                self.index.insert(form.into(), index);
-                self.bytes += form.len();
-                index
-            }
-        };
+        let index = self.number(form)?;
         self.entries.get_mut(index as usize)
     }
 
+    fn number(&mut self, form: &str) -> Option<u32> {
+        let hash = self.values.hash(form);
+        if let Some(known) = self.values.find(form, hash) {
+            return Some(known);
+        }
+        self.full |= self.entries.len() >= self.bounds.values_max
+            || self.bytes + form.len() > self.bounds.bytes_max;
+        if self.full {
+            return None;
+        }
+        let Some(index) = self.values.insert(form, hash) else {
+            self.full = true;
+            return None;
+        };
+        self.entries.push(Entry::NEW);
+        self.bytes += form.len();
+        Some(index)
+    }
+
     pub(crate) fn known(&self, form: &str) -> Option<&Entry> {
-        let index = *self.index.get(form)?;
+        let index = self.values.find(form, self.values.hash(form))?;
         self.entries.get(index as usize)
     }
 
@@ -287,9 +295,14 @@ impl Ledger {
 
     /// A place values come from; [`NOWHERE`] when there is no room for another.
     pub(crate) fn origin(&mut self, tool: &str, field: &str, row: u64, pointed: bool) -> u32 {
-        let cut =
-            |text: &str| -> String { text.chars().take(forms::VALUE_BYTES_MAX / 4).collect() };
-        let (tool, field) = (self.name(&cut(tool)), self.name(&cut(field)));
+        let cut = |text: &'_ str| {
+            let most = forms::VALUE_BYTES_MAX / 4;
+            text.char_indices()
+                .nth(most)
+                .map_or(text.len(), |(at, _)| at)
+        };
+        let tool = self.name(tool.get(..cut(tool)).unwrap_or_default());
+        let field = self.name(field.get(..cut(field)).unwrap_or_default());
         let origin = Origin {
             tool,
             field,

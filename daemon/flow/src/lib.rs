@@ -35,6 +35,7 @@ mod image;
 mod ledger;
 mod outside;
 mod rules;
+mod store;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -44,6 +45,7 @@ pub use admit::RESULT_BYTES_MAX;
 pub use forms::VALUE_BYTES_MAX;
 pub use image::RestoreError;
 pub use ledger::{BYTES_MAX, Bounds, Ledger, Usage, VALUES_MAX, WORDS_BYTES_MAX};
+pub use outside::ToolValues;
 pub use rules::{
     Allow, Answer, CLASSES_MAX, Control, Endorse, Field, Rules, RulesBuilder, RulesError, Scope,
     Sink, Source, Text, Trust,

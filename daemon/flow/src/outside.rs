@@ -1,14 +1,25 @@
 //! What the keeper of a ledger asks and says beside calls and results.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::{collections::BTreeMap, fmt::Write as _, sync::LazyLock};
 
 use fak_args::Args;
 
 use crate::{
     admit::{ECHO_VALUES_MAX, LIMITS},
-    ledger::Ledger,
+    ledger::{Entry, Ledger, TAINTED, TRUSTED},
     rules::Rules,
 };
+
+/// How many of a ledger's values came from one tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolValues {
+    /// The tool's name, cut where it is very long.
+    pub tool: String,
+    /// Values one of its trusted fields was the first to hold.
+    pub trusted: usize,
+    /// Values its tainted fields held; of a value with many places only the first few are remembered.
+    pub tainted: usize,
+}
 
 /// A call that said too much to hold against its result.
 static ANYTHING: LazyLock<String> = LazyLock::new(|| {
@@ -41,6 +52,42 @@ impl Ledger {
         self.bounds
             .words_bytes_max
             .saturating_sub(self.words.text.len())
+    }
+
+    /// How many values came from each tool, by name; a value that came from several is counted at each of them.
+    #[must_use]
+    pub fn origins_by_tool(&self) -> Vec<ToolValues> {
+        let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        let tool = |origin: u32| {
+            let origin = self.origins.get(origin as usize)?;
+            self.names.get(origin.tool as usize).map(|name| &**name)
+        };
+        let tainted = |entry: &Entry| {
+            let mut tools: Vec<&str> = entry.origins().filter_map(tool).collect();
+            tools.sort_unstable();
+            tools.dedup();
+            tools
+        };
+        for entry in &self.entries {
+            if entry.has(TRUSTED)
+                && let Some(tool) = tool(entry.trusted)
+            {
+                counts.entry(tool).or_default().0 += 1;
+            }
+            if entry.has(TAINTED) {
+                for tool in tainted(entry) {
+                    counts.entry(tool).or_default().1 += 1;
+                }
+            }
+        }
+        let values = counts.into_iter();
+        values
+            .map(|(tool, (trusted, tainted))| ToolValues {
+                tool: tool.to_owned(),
+                trusted,
+                tainted,
+            })
+            .collect()
     }
 
     /// Whether the session is held to a list of tools.
@@ -79,6 +126,26 @@ mod tests {
         let mut unasked = Ledger::default();
         unasked.admit_unasked(&rules(), "contacts", result, 1);
         assert_eq!(asks(&unasked, "ann@a.example"), Answer::Deny);
+    }
+
+    #[test]
+    fn values_are_counted_by_tool() {
+        let mut ledger = Ledger::default();
+        let args = Args::parse("{}", &super::LIMITS).expect("sound");
+        for (row, tool, result) in [
+            (1, "contacts", r#"["ann@a.example","bob@b.example"]"#),
+            (2, "read_page", r#"["ann@a.example"]"#),
+            (3, "read_page", r#"{"mail":"ann@a.example"}"#),
+        ] {
+            ledger.admit(&rules(), tool, &args, result.as_bytes(), row);
+        }
+        let counts: Vec<_> = ledger.origins_by_tool();
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|of| (of.tool.as_str(), of.trusted, of.tainted))
+            .collect();
+        assert_eq!(counts, [("contacts", 2, 0), ("read_page", 0, 2)]);
+        assert_eq!(Ledger::default().origins_by_tool(), []);
     }
 
     #[test]

@@ -1,0 +1,169 @@
+//! Days, as they were first read.
+
+/// Calls `emit` with every day the text names.
+pub(in crate::forms) fn days(text: &str, emit: &mut dyn FnMut(&str)) {
+    let mut cluster = Cluster::default();
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '(' | ')')) {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+        if word.is_empty() {
+            continue;
+        }
+        if let Some((year, month, day)) = written(word) {
+            cluster.close(emit);
+            emit(&form(Some(year), month, day));
+            continue;
+        }
+        match part(word) {
+            Some(part) => cluster.parts.push(part),
+            None => cluster.close(emit),
+        }
+    }
+    cluster.close(emit);
+}
+
+/// The forms under which the day of a date argument may be known, when `value` is a date or a date with a time: with
+/// the year, and without.
+pub(in crate::forms) fn of_value(value: &str) -> Option<[String; 2]> {
+    let value = value.trim();
+    let (date, rest) = value.split_at_checked(10)?;
+    let (year, month, day) = iso(date)?;
+    let clock = rest.trim_start_matches(['T', 't', ' ']);
+    let is_clock = clock
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, ':' | '.' | 'Z' | 'z' | '+' | '-'));
+    let parted = rest.is_empty() || clock.len() < rest.len();
+    (is_clock && parted && clock.len() <= 24)
+        .then(|| [form(Some(year), month, day), form(None, month, day)])
+}
+
+fn form(year: Option<u32>, month: u32, day: u32) -> String {
+    match year {
+        Some(year) => format!("date:{year:04}-{month:02}-{day:02}"),
+        None => format!("date:--{month:02}-{day:02}"),
+    }
+}
+
+fn iso(date: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let shaped = year.len() == 4 && month.len() == 2 && day.len() == 2 && parts.next().is_none();
+    let date = (digits(year)?, digits(month)?, digits(day)?);
+    (shaped && (1..=12).contains(&date.1) && (1..=31).contains(&date.2)).then_some(date)
+}
+
+/// A day written in one word: `2024-05-30`, with or without a time, or `30.05.2024` and its like.
+fn written(word: &str) -> Option<(u32, u32, u32)> {
+    if let Some(date) = word.get(..10).and_then(iso) {
+        let next = word.as_bytes().get(10);
+        return next
+            .is_none_or(|byte| !byte.is_ascii_digit())
+            .then_some(date);
+    }
+    let mut parts = word.split(['/', '.']);
+    let (first, second, year) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || year.len() != 4 || first.len() > 2 || second.len() > 2 {
+        return None;
+    }
+    let (first, second, year) = (digits(first)?, digits(second)?, digits(year)?);
+    // Where both orders could be meant, the month is taken to come first.
+    match (first, second) {
+        (1..=12, 1..=31) => Some((year, first, second)),
+        (13..=31, 1..=12) => Some((year, second, first)),
+        _ => None,
+    }
+}
+
+fn digits(text: &str) -> Option<u32> {
+    let plain = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Day(u32),
+    Month(u32),
+    Year(u32),
+    Join,
+}
+
+fn part(word: &str) -> Option<Part> {
+    let word = word.to_lowercase();
+    if let Some(month) = month(&word) {
+        return Some(Part::Month(month));
+    }
+    if matches!(
+        word.as_str(),
+        "to" | "until" | "till" | "and" | "of" | "the" | "through" | "from" | "or"
+    ) {
+        return Some(Part::Join);
+    }
+    let bare = ["st", "nd", "rd", "th"]
+        .iter()
+        .find_map(|ending| word.strip_suffix(ending))
+        .unwrap_or(&word);
+    match digits(bare)? {
+        day @ 1..=31 if bare.len() <= 2 => Some(Part::Day(day)),
+        year @ 1900..=2199 => Some(Part::Year(year)),
+        _ => None,
+    }
+}
+
+fn month(word: &str) -> Option<u32> {
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let known = |name: &str| name == word || (word.len() == 3 && name.starts_with(word));
+    let found = MONTHS.iter().position(|name| known(name))?;
+    u32::try_from(found + 1).ok()
+}
+
+/// Parts of dates that follow one another.
+#[derive(Default)]
+struct Cluster {
+    parts: Vec<Part>,
+}
+
+impl Cluster {
+    /// Emits the days of the cluster. In `May 1st to 5th` a day takes the month before it, in `1st to 5th of May` the one
+    /// after it; the year is the next one written.
+    fn close(&mut self, emit: &mut dyn FnMut(&str)) {
+        let parts = std::mem::take(&mut self.parts);
+        let mut dated = parts
+            .iter()
+            .filter(|part| matches!(part, Part::Day(_) | Part::Month(_)));
+        let month_first = matches!(dated.next(), Some(Part::Month(_)));
+        let mut before = None;
+        for (index, part) in parts.iter().enumerate() {
+            let after = parts.get(index + 1..).unwrap_or_default();
+            match part {
+                Part::Month(month) => before = Some(*month),
+                Part::Day(day) => {
+                    let next = after.iter().find_map(|part| match part {
+                        Part::Month(month) => Some(*month),
+                        _ => None,
+                    });
+                    let month = if month_first { before } else { next.or(before) };
+                    let year = after.iter().find_map(|part| match part {
+                        Part::Year(year) => Some(*year),
+                        _ => None,
+                    });
+                    if let Some(month) = month {
+                        emit(&form(year, month, *day));
+                    }
+                }
+                Part::Year(_) | Part::Join => {}
+            }
+        }
+    }
+}
