@@ -15,7 +15,7 @@ mod unresolved;
 use std::{borrow::Cow, cell::OnceCell, sync::Arc, sync::LazyLock};
 
 use fak_args::{Args, Kind, Limits, NormalPath, Value};
-use fak_types::{CallLimits, Reason, ToolCall, Verdict, VerdictKind};
+use fak_types::{CallLimits, Detail, Reason, ToolCall, Verdict, VerdictKind};
 
 use self::facts::{Leaf, ShellText};
 use crate::{
@@ -133,6 +133,18 @@ impl Policy {
                 add("redact_fields", case.redaction());
                 if case.permission().is_none() {
                     add("default", Some(case.default_deny()));
+                }
+                if let Some(sink) = self.flow().and_then(|flow| flow.sink(call.tool)) {
+                    let by = format!("flow/{}", sink.tool);
+                    let words = "where its values come from is judged in its session";
+                    let detail = Detail::new(words);
+                    add(
+                        "sinks",
+                        Some(Verdict {
+                            detail,
+                            ..Verdict::defer(by)
+                        }),
+                    );
                 }
             }
         }

@@ -358,6 +358,29 @@ fn what_cannot_be_compiled_is_listed_with_its_field() {
 }
 
 #[test]
+fn an_explanation_says_that_a_tool_is_a_sink() {
+    let policy =
+        common::policy("allow_prefix: [mail]\nflow: {sinks: {'mail_*': {}, mail_draft: {}}}\n");
+    let sinks = |tool: &str| {
+        let call = ToolCall {
+            tool,
+            args: "{}",
+            trace: "t",
+            cwd: None,
+            home: None,
+        };
+        let opinions = policy.explain(&call, &NoWorld);
+        let last = opinions.last().map(|(rung, _)| rung.clone());
+        assert_eq!(last.as_deref(), Some("posture"));
+        let mut told = opinions.into_iter().filter(|(rung, _)| rung == "sinks");
+        told.next().map(|(_, verdict)| verdict.by.to_string())
+    };
+    assert_eq!(sinks("mail_send").as_deref(), Some("flow/mail_*"));
+    assert_eq!(sinks("mail_draft").as_deref(), Some("flow/mail_draft"));
+    assert_eq!(sinks("mailbox"), None);
+}
+
+#[test]
 fn a_question_carries_the_claims_of_every_rule_that_asks() {
     let text = "allow: [deploy]\narg_rules:\n\
         - {tool: deploy, arg: to, deny_regex: p, verdict: REQUIRE_WITNESS}\n\

@@ -206,11 +206,17 @@ fn a_sink_bounds_what_a_tool_sends() {
         &format!("allow: [read]\n{flow}"),
         &["p:2:16: warning: `send_mail` is a sink, and nothing allows it"],
     );
+    let wide = "p:1:16: warning: the prefix `send_m` allows every tool that sends or changes under that name";
     check(
         &format!("allow_prefix: [send_m]\n{flow}"),
         &[
-            "p:1:16: warning: the prefix `send_m` allows every tool that sends or changes under that name",
+            wide,
+            "p:2:16: warning: `send_mail` is gated as it is spelled, and `send_m` allows every spelling",
         ],
+    );
+    check(
+        "allow_prefix: [send_m]\nflow: {sinks: {send_mail: {}, 'send_*': {}}}",
+        &[wide],
     );
     check(
         "allow: [a]\nflow: {sources: {a: {otherwise: trusted}}}",

@@ -636,7 +636,7 @@ fn the_reference_speaks_of_every_key() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_loading_panic(text in "(allow|deny|arg_rules|shell|rate_limit|bind|version|[a-z\\[\\]{}:,\"' \n\\-0-9.*]){0,40}") {
+    fn no_text_makes_loading_panic(text in "(allow|deny|arg_rules|shell|rate_limit|bind|version|flow|sources|sinks|controls|endorse|budget|prices|cache|reads|[a-z\\[\\]{}:,\"' \n\\-0-9.*]){0,40}") {
         let _ = load("p", &text, Format::Yaml);
         let _ = load("p", &text, Format::Json);
     }

@@ -133,6 +133,19 @@ pub struct Endorse {
     pub ask: bool,
 }
 
+impl Flow {
+    /// What gates calls of this tool: its exact name, else the longest prefix.
+    #[must_use]
+    pub fn sink(&self, tool: &str) -> Option<&Sink> {
+        let exact = self.sinks.iter().find(|sink| sink.tool == tool);
+        let prefixes = self.sinks.iter().filter(|sink| {
+            let prefix = sink.tool.strip_suffix('*');
+            prefix.is_some_and(|prefix| tool.starts_with(prefix))
+        });
+        exact.or_else(|| prefixes.max_by_key(|sink| sink.tool.len()))
+    }
+}
+
 impl Default for Answer {
     /// What is not said is refused.
     fn default() -> Self {
