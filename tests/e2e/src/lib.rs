@@ -4,6 +4,7 @@
 
 pub mod callers;
 pub mod disk;
+pub mod results;
 
 use std::{fs, process::Output};
 
