@@ -11,7 +11,7 @@ use crate::{
     approvals,
     client::{Daemon, Fak},
     exit::{Exit, Failure, Outcome},
-    flags::AskFlags,
+    flags::{AdjudicateFlags, AskFlags},
     out::{self, ErrorObject, Out},
     question::{self, INPUT_BYTES_MAX, Place},
 };
@@ -20,24 +20,26 @@ use crate::{
 pub(crate) const AHEAD_MAX: usize = 256;
 
 /// One question to fakd, or a stream of them.
-pub(crate) fn adjudicate(out: &Out, daemon: &Daemon, flags: &AskFlags) -> Outcome {
+pub(crate) fn adjudicate(out: &Out, daemon: &Daemon, more: &AdjudicateFlags) -> Outcome {
+    let flags = &more.ask;
     if flags.stream {
         return stream(daemon);
     }
-    let request = request(flags)?;
+    let mut request = request(flags)?;
+    request.witness = more.witness.clone().unwrap_or_default();
     let args = request.args.clone();
     let once = |request: AdjudicateRequest| {
         daemon.ask(async |client| ask(daemon, client, request, flags.explain).await)
     };
     let mut answer = once(request.clone())?;
-    if let Some(wait) = flags.wait
+    if let Some(wait) = more.wait
         && !answer.response.approval_id.is_empty()
     {
         let id = answer.response.approval_id.clone();
-        out::complain(&format!(
-            "fakctl: waiting for somebody else: {}",
-            answer::how_to_approve(&id)
-        ));
+        if !out.quiet {
+            let how = answer::how_to_approve(&id);
+            out::complain(&format!("fakctl: waiting for somebody else: {how}"));
+        }
         // Denied and expired are verdicts too, and fakd says them best.
         let decided = approvals::decided(daemon, &id, Some(wait), |_| Ok(()))?;
         if decided != Exit::Approval {
@@ -46,7 +48,7 @@ pub(crate) fn adjudicate(out: &Out, daemon: &Daemon, flags: &AskFlags) -> Outcom
             answer = once(again)?;
         }
     }
-    if let (Some(path), Some(cached)) = (&flags.cached, &answer.response.cached) {
+    if let (Some(path), Some(cached)) = (&more.cached, &answer.response.cached) {
         std::fs::write(path, &cached.result)
             .map_err(|error| Failure::reading(&path.to_string_lossy(), &error))?;
     }
@@ -60,7 +62,7 @@ pub(crate) fn request(flags: &AskFlags) -> Result<AdjudicateRequest, Failure> {
             .fix("fakctl adjudicate TOOL --args JSON, or --stream for JSON lines")
     })?;
     Ok(AdjudicateRequest {
-        witness: flags.witness.clone().unwrap_or_default(),
+        witness: String::new(),
         tool,
         args: question::args_text(flags.args.as_deref())?.into_bytes(),
         trace_id: flags.trace.clone().unwrap_or_default(),

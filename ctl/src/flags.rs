@@ -83,11 +83,12 @@ Examples:
   fakctl adjudicate Bash --args '{\"command\":\"git push\"}' && git push
   fakctl adjudicate Write --args @call.json --explain
   args=$(fakctl adjudicate http_post --args @call.json --rewrite) && post \"$args\"
+  fakctl adjudicate Bash --args @call.json --wait 10m        # until somebody else has decided
   agent | fakctl adjudicate --stream        # {\"tool\":..,\"args\":{..}} per line in, verdict per line out
 
 Exit codes: 0 ALLOW; 3 DENY, QUARANTINE, DEFER and any kind this build does not know; 4 REQUIRE_WITNESS.
 TRANSFORM is 3 unless --rewrite says that you run what is printed. No answer is never 0.")]
-    Adjudicate(AskFlags),
+    Adjudicate(AdjudicateFlags),
     /// Answer the same question here: no daemon, no journal row
     #[command(after_help = "\
 Examples:
@@ -239,15 +240,6 @@ pub(crate) struct AskFlags {
     /// An id of your own, echoed in the answer
     #[arg(long, value_name = "ID")]
     pub(crate) call_id: Option<String>,
-    /// A token for the state of the world the call reads, such as a commit: answers are kept under it
-    #[arg(long, value_name = "TOKEN")]
-    pub(crate) witness: Option<String>,
-    /// When the same call was answered before and that is still true, write the answer here: it need not run
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) cached: Option<PathBuf>,
-    /// When somebody has to approve it, wait this long for him and ask again: 90s, 10m, 2h
-    #[arg(long, value_name = "TIME", value_parser = parse_lasting)]
-    pub(crate) wait: Option<Duration>,
     /// Where relative paths start [default: here]
     #[arg(long, value_name = "DIR")]
     pub(crate) cwd: Option<String>,
@@ -261,8 +253,24 @@ pub(crate) struct AskFlags {
     #[arg(long)]
     pub(crate) rewrite: bool,
     /// JSON lines on standard input, one answer per line, in order
-    #[arg(long, conflicts_with_all = ["tool", "args", "trace", "call_id", "witness", "cached", "wait", "explain", "rewrite"])]
+    #[arg(long, conflicts_with_all = ["tool", "args", "trace", "call_id", "explain", "rewrite"])]
     pub(crate) stream: bool,
+}
+
+/// One question to fakd, and what is to be done with its answer.
+#[derive(Args, Debug)]
+pub(crate) struct AdjudicateFlags {
+    #[command(flatten)]
+    pub(crate) ask: AskFlags,
+    /// A token for the state of the world the call reads, such as a commit: answers are kept under it
+    #[arg(long, value_name = "TOKEN", conflicts_with = "stream")]
+    pub(crate) witness: Option<String>,
+    /// When the same call was answered before and that is still true, write the answer here: it need not run
+    #[arg(long, value_name = "FILE", conflicts_with = "stream", value_hint = ValueHint::FilePath)]
+    pub(crate) cached: Option<PathBuf>,
+    /// When somebody has to approve it, wait this long for him and ask again: 90s, 10m, 2h
+    #[arg(long, value_name = "TIME", conflicts_with = "stream", value_parser = parse_lasting)]
+    pub(crate) wait: Option<Duration>,
 }
 
 #[derive(Args, Debug)]
