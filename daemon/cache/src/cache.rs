@@ -545,6 +545,13 @@ impl Cache {
         (self.state.all.entries, self.state.all.bytes)
     }
 
+    /// Whether an answer of this principal lies under this seal.
+    #[must_use]
+    pub fn needs(&self, who: &str, seal: &str) -> bool {
+        let mut entries = self.state.entries.values();
+        entries.any(|entry| entry.who == who && entry.seal == seal)
+    }
+
     /// Every seal that is needed, with whose it is.
     #[must_use]
     pub fn seals(&self) -> Vec<Gone> {

@@ -193,7 +193,13 @@ impl Step {
         }
     }
 
-    /// How many answers go when it happens, those whose place is taken left out.
+    /// Whether an answer comes with it; every other step only lets some go.
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        matches!(self.0, Change::Kept { .. } | Change::Image(_))
+    }
+
+    /// Whether what happens makes an answer stale.
     pub(crate) fn touches(&self, entry: &Entry) -> bool {
         match &self.0 {
             Change::Mutated { who, effect, .. } => {

@@ -46,6 +46,9 @@ impl fmt::Display for Uncacheable {
 impl std::error::Error for Uncacheable {}
 
 impl Key {
+    /// The key of no call.
+    pub const NONE: Self = Self([0; 32]);
+
     /// The key of a call.
     ///
     /// # Errors

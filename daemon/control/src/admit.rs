@@ -9,10 +9,15 @@ use fak_chain::digest_bytes;
 use fak_kernel::{ResultFacts, Snapshot, clear_row, forget_row, result_row, trace_is_sound};
 use fak_proto::v1;
 use fak_screen::{Admission, Finding, Incoming, Outcome, Trust};
-use fak_types::{Principal, Reason, SourceClass, TOOL_NAME_BYTES_MAX, Taint, Verdict, VerdictKind};
+use fak_telemetry::{Event, Notice};
+use fak_types::{
+    Outcome as CallOutcome, Principal, Reason, SourceClass, TOOL_NAME_BYTES_MAX, Taint, Verdict,
+    VerdictKind,
+};
 use tonic::Status;
 
 use crate::{
+    coherence::Came,
     desk::{BY_JOURNAL, Desk, now, unhurried},
     flow::Reading,
     gate::Caller,
@@ -33,7 +38,7 @@ const REASON_BYTES_MAX: usize = 512;
 const CALL_ID_BYTES_MAX: usize = 128;
 
 /// Reported in `by` when nothing was found.
-const BY_SCREEN: &str = "screen";
+pub(crate) const BY_SCREEN: &str = "screen";
 
 /// Reported in `by` when bytes could not be kept.
 pub(crate) const BY_VAULT: &str = "vault";
@@ -46,13 +51,15 @@ struct Answer {
     bytes: Vec<u8>,
     trace: String,
     call_id: String,
+    call_seq: u64,
+    outcome: CallOutcome,
 }
 
 impl Answer {
     fn of(request: v1::AdmitRequest) -> Result<Self, Status> {
         let v1::AdmitRequest {
-            call_seq: _,
-            outcome: _,
+            call_seq,
+            outcome,
             args,
             tool,
             result,
@@ -73,6 +80,15 @@ impl Answer {
             );
             return Err(Status::invalid_argument(text));
         }
+        let outcome = match &*outcome {
+            "" => Some(CallOutcome::Ok),
+            word => CallOutcome::parse(word),
+        };
+        let outcome = outcome.ok_or_else(|| {
+            Status::invalid_argument(
+                "outcome: is no outcome; send OK, FAIL, TIMEOUT or REPLAYED, or nothing for OK",
+            )
+        })?;
         let args = String::from_utf8(args).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Status::invalid_argument(format!(
@@ -95,7 +111,22 @@ impl Answer {
             bytes: result,
             trace,
             call_id,
+            call_seq,
+            outcome,
         })
+    }
+
+    fn came(&self) -> Came<'_> {
+        Came {
+            tool: &self.tool,
+            trace: &self.trace,
+            call_id: &self.call_id,
+            call_row: self.call_seq,
+            outcome: self.outcome,
+            args: self.args.as_deref(),
+            bytes: &self.bytes,
+            digest: digest_bytes(&self.bytes),
+        }
     }
 }
 
@@ -127,12 +158,14 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let admission = self.screen_bytes(&answer.tool, &answer.bytes, trust);
         drop(turn);
         let ruling = self.rule(&caller.peer.name, &answer, source, &admission);
+        let came = answer.came();
+        let ended = self.note_end(who, &snapshot, &came);
         let facts = ResultFacts {
             tool: &answer.tool,
             trace: &answer.trace,
             call: &answer.call_id,
             verdict: &ruling.verdict,
-            digest: digest_bytes(&answer.bytes),
+            digest: came.digest,
             bytes: u64::try_from(answer.bytes.len()).unwrap_or(u64::MAX),
             taint: ruling.taint,
             seal: &ruling.seal,
@@ -141,6 +174,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         self.prepare_reading(who, &snapshot, &answer.trace);
         let told = self.write_result(who, &snapshot, &facts).await;
         let told = told.and_then(|seq| {
+            ended?;
             let reading = Reading {
                 trace: &answer.trace,
                 tool: &answer.tool,
@@ -151,22 +185,10 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             self.note_read(who, &snapshot, &ruling.verdict, &reading)?;
             Ok(seq)
         });
-        let mut response = v1::AdmitResponse {
-            durability: admission.durability.as_str().to_owned(),
-            taint: ruling.taint.as_str().to_owned(),
-            media: shown::media(admission.media).to_owned(),
-            trace_id: answer.trace.clone(),
-            call_id: answer.call_id.clone(),
-            findings: admission
-                .findings
-                .iter()
-                .take(FINDINGS_TOLD_MAX)
-                .map(finding)
-                .collect(),
-            ..v1::AdmitResponse::default()
-        };
+        let mut response = unsaid(&answer, &ruling, &admission);
         match told {
             Ok(seq) => {
+                self.mind_answer(who, &came, &ruling, seq);
                 response.verdict = Some(wire::verdict(&ruling.verdict));
                 (response.result, response.seal, response.seq) = (ruling.shown, ruling.seal, seq);
             }
@@ -175,12 +197,24 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         Ok(response)
     }
 
+    /// An answer that was shown as it came may be kept; one that was sealed is not read from the cache either.
+    fn mind_answer(&self, who: &Principal, came: &Came<'_>, ruling: &Ruling, seq: u64) {
+        if ruling.verdict.kind == VerdictKind::Allow {
+            self.note_answer(who, came, ruling.taint, seq);
+        } else if ruling.taint == Taint::Quarantined
+            && let Err(why) = self.evict_bytes(&came.digest)
+        {
+            // Nothing is lost: what is read again is screened again.
+            Notice::of(Event::Internal).say(&format!("a kept answer is let go only here: {why}"));
+        }
+    }
+
     /// Takes a result into the state and writes its row; on a failure the refusal that comes of it.
     ///
     /// The state comes first: a caller who goes away meanwhile cancels the wait and not the row, and a session must
     /// not count as having read less than the journal says. When the row cannot be written it counts as having read
     /// something it was never shown, which is the safe side.
-    async fn write_result(
+    pub(crate) async fn write_result(
         &self,
         who: &Principal,
         snapshot: &Snapshot,
@@ -207,7 +241,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         }
     }
 
-    fn screen_bytes(&self, tool: &str, bytes: &[u8], trust: Trust) -> Admission {
+    pub(crate) fn screen_bytes(&self, tool: &str, bytes: &[u8], trust: Trust) -> Admission {
         let incoming = Incoming { tool, bytes, trust };
         if bytes.len() >= LARGE_RESULT_BYTES {
             unhurried(|| self.means.screen.judge(&incoming))
@@ -313,7 +347,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             )));
         }
         let who = &caller.peer.principal;
-        let trace = kept.holds.first().map_or("", |hold| hold.trace.as_str());
+        let trace = (kept.kept_back().next()).map_or("", |hold| hold.trace.as_str());
         let draft = clear_row(now(), who, trace, &seal, &reason);
         let seq = self
             .evidence
@@ -341,6 +375,8 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             .append(row)
             .await
             .map_err(|unwritten| Status::unavailable(unwritten.why))?;
+        let evicted = self.evict_seal(&seal);
+        evicted.map_err(|why| Status::unavailable(why.to_string()))?;
         unhurried(|| self.means.keep.forget(&seal)).map_err(Status::unavailable)?;
         Ok(v1::ForgetResponse { seq })
     }
@@ -449,10 +485,28 @@ impl<E: Evidence, O: Office> Desk<E, O> {
 
     fn kept(&self, seal: &str) -> Result<Kept, Status> {
         match unhurried(|| self.means.keep.take_out(seal)) {
-            Ok(Some(kept)) => Ok(kept),
-            Ok(None) => Err(missing(seal)),
+            Ok(Some(kept)) if kept.kept_back().next().is_some() => Ok(kept),
+            Ok(_) => Err(missing(seal)),
             Err(why) => Err(Status::unavailable(why)),
         }
+    }
+}
+
+/// An answer that says what the result is and not yet what becomes of it.
+fn unsaid(answer: &Answer, ruling: &Ruling, admission: &Admission) -> v1::AdmitResponse {
+    v1::AdmitResponse {
+        durability: admission.durability.as_str().to_owned(),
+        taint: ruling.taint.as_str().to_owned(),
+        media: shown::media(admission.media).to_owned(),
+        trace_id: answer.trace.clone(),
+        call_id: answer.call_id.clone(),
+        findings: admission
+            .findings
+            .iter()
+            .take(FINDINGS_TOLD_MAX)
+            .map(finding)
+            .collect(),
+        ..v1::AdmitResponse::default()
     }
 }
 
@@ -505,7 +559,7 @@ fn rule_of(found: &Finding) -> String {
 }
 
 /// Words for the row: what the bytes are, how long they hold, what was found where.
-fn note(admission: &Admission) -> String {
+pub(crate) fn note(admission: &Admission) -> String {
     let mut text = format!(
         "{}, durability {}",
         shown::media(admission.media),

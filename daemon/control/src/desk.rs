@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     account::{Accounts, Limits, lock},
+    coherence::{Coherence, Concern},
     conn::Peer,
     door::Door,
     emergency::Glass,
@@ -60,6 +61,7 @@ pub struct Desk<E, O> {
     draining: watch::Sender<bool>,
     queue: FairQueue,
     pub(crate) ledgers: Ledgers,
+    pub(crate) coherence: Coherence,
     pub(crate) glass: Glass,
     /// Held while a change is made.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -71,6 +73,7 @@ pub struct Desk<E, O> {
 struct Settled {
     question: Question,
     decision: Decision,
+    concern: Concern,
 }
 
 /// The time as records keep it.
@@ -93,6 +96,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     ) -> Self {
         let (evidence, office) = ports;
         let ledgers = Ledgers::new(&*means.memory);
+        let coherence = Coherence::new(&*means.memory, now().0);
         Self {
             evidence,
             office,
@@ -106,6 +110,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             draining: watch::Sender::new(false),
             queue: FairQueue::new(LONG_TURNS_MAX),
             ledgers,
+            coherence,
             changing: tokio::sync::Mutex::default(),
             judged: AtomicU64::new(0),
             started: Instant::now(),
@@ -254,15 +259,20 @@ impl<E: Evidence, O: Office> Desk<E, O> {
                     draft,
                     approval,
                 },
+            concern,
         } = self.settle(who, question);
         drop(turn);
         let generation = draft.generation;
         match self.evidence.append(draft.clone()).await {
             Ok(seq) => {
+                let cached = self.follow(who, &question, concern, seq).await;
                 let answer = self.response(question, &verdict, seq, generation);
-                with_approval(answer, approval.as_deref())
+                with_more(answer, approval.as_deref(), cached)
             }
-            Err(unwritten) => self.unwitnessed(question, &draft, &unwritten),
+            Err(unwritten) => {
+                self.unfollow(who, &concern);
+                self.unwitnessed(question, &draft, &unwritten)
+            }
         }
     }
 
@@ -286,15 +296,24 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             .collect();
         let written = self.evidence.append_all(drafts).await;
         let mut answers = Vec::with_capacity(settled.len());
-        for (index, Settled { question, decision }) in settled.into_iter().enumerate() {
+        for (index, settled) in settled.into_iter().enumerate() {
+            let Settled {
+                question,
+                decision,
+                concern,
+            } = settled;
             let generation = decision.draft.generation;
             answers.push(match &written {
                 Ok(seqs) => {
                     let seq = seqs.get(index).copied().unwrap_or(0);
+                    let cached = self.follow(who, &question, concern, seq).await;
                     let answer = self.response(question, &decision.verdict, seq, generation);
-                    with_approval(answer, decision.approval.as_deref())
+                    with_more(answer, decision.approval.as_deref(), cached)
                 }
-                Err(unwritten) => self.unwitnessed(question, &decision.draft, unwritten),
+                Err(unwritten) => {
+                    self.unfollow(who, &concern);
+                    self.unwitnessed(question, &decision.draft, unwritten)
+                }
             });
         }
         answers
@@ -330,15 +349,19 @@ impl<E: Evidence, O: Office> Desk<E, O> {
 
     fn settle(&self, who: &Principal, question: Question) -> Settled {
         let is_large = question.args.len() >= LARGE_ARGS_BYTES;
-        let decision = if is_large {
+        let (decision, concern) = if is_large {
             unhurried(|| self.judge(who, &question))
         } else {
             self.judge(who, &question)
         };
-        Settled { question, decision }
+        Settled {
+            question,
+            decision,
+            concern,
+        }
     }
 
-    fn judge(&self, who: &Principal, question: &Question) -> Decision {
+    fn judge(&self, who: &Principal, question: &Question) -> (Decision, Concern) {
         let started = Instant::now();
         let call = question.call();
         let snapshot = self.snapshot.load();
@@ -351,11 +374,12 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             Some(verdict) => snapshot.shed(who, &call, verdict),
             None => snapshot.judge(who, &call, &Memo::new(&*self.means.world)),
         };
-        let mut decision = self.settle_flow((who, question), &snapshot, now, judgement);
+        let (mut decision, concern) =
+            self.settle_coherently((who, question), &snapshot, now, judgement);
         decision.draft.call.clone_from(&question.call_id);
         decision.draft.took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.judged.fetch_add(1, Ordering::Relaxed);
-        decision
+        (decision, concern)
     }
 
     fn response(
@@ -421,10 +445,15 @@ impl<E: Evidence, O: Office> Desk<E, O> {
     }
 }
 
-/// The answer with the id of the approval it is about.
-fn with_approval(answer: v1::AdjudicateResponse, approval: Option<&str>) -> v1::AdjudicateResponse {
+/// The answer with the id of the approval it is about, and with what the same call was answered before.
+fn with_more(
+    answer: v1::AdjudicateResponse,
+    approval: Option<&str>,
+    cached: Option<v1::Cached>,
+) -> v1::AdjudicateResponse {
     v1::AdjudicateResponse {
         approval_id: approval.unwrap_or_default().to_owned(),
+        cached,
         ..answer
     }
 }

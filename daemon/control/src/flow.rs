@@ -17,8 +17,9 @@ use fak_types::{
 };
 use tonic::Status;
 
+pub(crate) use self::ledgers::ARGS;
 pub(crate) use self::ledgers::Ledgers;
-use self::ledgers::{ARGS, Held, Of, Record};
+use self::ledgers::{Held, Of, Record};
 use crate::{
     admit::{BY_VAULT, check_reason},
     desk::{Desk, now, unhurried},

@@ -184,6 +184,8 @@ pub enum KeptKind {
     Quarantined,
     /// They were too many.
     PagedOut,
+    /// They were read, and may be read again while they are true.
+    Cached,
 }
 
 /// What is known of bytes that are kept.
@@ -211,10 +213,16 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What this principal's hold on them says.
+    /// What this principal's hold on them says, as far as they were kept back: a kept answer is asked for with a call.
     #[must_use]
     pub fn hold_of(&self, who: &str) -> Option<&KeptAbout> {
-        self.holds.iter().find(|hold| hold.who == who)
+        self.kept_back().find(|hold| hold.who == who)
+    }
+
+    /// Who was not shown them, or not all of them.
+    pub fn kept_back(&self) -> impl Iterator<Item = &KeptAbout> {
+        let holds = self.holds.iter();
+        holds.filter(|hold| hold.kind != KeptKind::Cached)
     }
 }
 
@@ -240,6 +248,13 @@ pub trait Keep: Send + Sync + 'static {
     /// # Errors
     /// A sentence, when they cannot be removed.
     fn forget(&self, seal: &str) -> Result<(), String>;
+
+    /// A principal's answer under this seal is needed no more. What others hold stays, and what it holds itself in
+    /// quarantine or paged out.
+    ///
+    /// # Errors
+    /// A sentence, when it cannot be let go of.
+    fn let_go(&self, seal: &str, who: &str) -> Result<(), String>;
 }
 
 /// Why a record is not in a log.

@@ -3,6 +3,7 @@
 //! The form of the call itself (its tool, its session, its arguments) is the kernel's to judge, as a
 //! verdict that is journaled. Here only what cannot even be put to the kernel is refused.
 
+use fak_cache::{Call, Place};
 use fak_proto::v1::AdjudicateRequest;
 use fak_types::ToolCall;
 use tonic::Status;
@@ -13,6 +14,9 @@ const DIRECTORY_BYTES_MAX: usize = 4096;
 /// Longest call id, in bytes. LIMIT: it is echoed and journaled.
 const CALL_ID_BYTES_MAX: usize = 128;
 
+/// Longest witness of a call, in bytes. LIMIT: it is remembered with what is kept under it.
+pub(crate) const WITNESS_BYTES_MAX: usize = fak_cache::WITNESS_BYTES_MAX;
+
 /// One call as it was asked, in a form the kernel takes.
 #[derive(Debug)]
 pub(crate) struct Question {
@@ -20,6 +24,7 @@ pub(crate) struct Question {
     pub(crate) args: String,
     pub(crate) trace: String,
     pub(crate) call_id: String,
+    pub(crate) witness: String,
     cwd: Option<String>,
     home: Option<String>,
 }
@@ -34,7 +39,7 @@ impl Question {
             cwd,
             home,
             call_id,
-            witness: _,
+            witness,
         } = request;
         let args = String::from_utf8(args).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
@@ -54,6 +59,14 @@ impl Question {
                 "send at most 128 bytes",
             ));
         }
+        if !witness_is_sound(&witness) {
+            return Err(unsound(
+                place,
+                "witness",
+                "is no witness",
+                "send at most 256 bytes without control characters, or nothing",
+            ));
+        }
         let trace = if trace_id.is_empty() {
             mint_trace()?
         } else {
@@ -66,9 +79,27 @@ impl Question {
             args,
             trace,
             call_id,
+            witness,
             cwd,
             home,
         })
+    }
+
+    /// Where the call is made from.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            cwd: self.cwd.as_deref(),
+            home: self.home.as_deref(),
+        }
+    }
+
+    /// By what its answer will be found to be its own.
+    pub(crate) fn named(&self, row: u64) -> Call {
+        Call {
+            row,
+            trace: self.trace.clone(),
+            id: self.call_id.clone(),
+        }
     }
 
     pub(crate) fn call(&self) -> ToolCall<'_> {
@@ -80,6 +111,11 @@ impl Question {
             home: self.home.as_deref(),
         }
     }
+}
+
+/// Whether a text may be a witness, or none.
+pub(crate) fn witness_is_sound(witness: &str) -> bool {
+    witness.len() <= WITNESS_BYTES_MAX && !witness.chars().any(char::is_control)
 }
 
 fn unsound(place: &str, field: &str, problem: &str, remedy: &str) -> Box<Status> {
@@ -164,6 +200,13 @@ mod tests {
             })
             .contains("longer than 4096")
         );
+        for witness in ["w".repeat(257), "a\nb".into()] {
+            let refused = told(AdjudicateRequest {
+                witness,
+                ..sound.clone()
+            });
+            assert!(refused.starts_with("calls[2].witness: is no witness; send"));
+        }
         assert!(
             told(AdjudicateRequest {
                 call_id: "c".repeat(129),

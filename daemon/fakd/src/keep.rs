@@ -13,6 +13,9 @@ use crate::keys::KeyDir;
 /// The vault's name in the state directory.
 const VAULT_DIR: &str = "vault";
 
+/// The trace of a kept answer, which no session has.
+const NO_SESSION: &str = "";
+
 /// How much sessions' logs may take. A record may be an image of a whole ledger of values.
 const LOGS: LogLimits = LogLimits {
     bytes_max: 1 << 30,
@@ -66,6 +69,7 @@ impl Keep for VaultKeep {
             kind: match about.kind {
                 KeptKind::Quarantined => Kind::Quarantined,
                 KeptKind::PagedOut => Kind::PagedOut,
+                KeptKind::Cached => Kind::Cached,
             },
             at_us: now.0,
         };
@@ -87,6 +91,16 @@ impl Keep for VaultKeep {
         }
     }
 
+    fn let_go(&self, seal: &str, who: &str) -> Result<(), String> {
+        let Some(id) = SealId::parse(seal) else {
+            return Ok(());
+        };
+        match self.vault.release(id, who, NO_SESSION) {
+            Ok(_) | Err(ReadError::Unknown(_)) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     fn take_out(&self, seal: &str) -> Result<Option<Kept>, String> {
         let Some(id) = SealId::parse(seal) else {
             return Ok(None);
@@ -101,6 +115,7 @@ impl Keep for VaultKeep {
             kind: match meta.kind {
                 Kind::Quarantined => KeptKind::Quarantined,
                 Kind::PagedOut => KeptKind::PagedOut,
+                Kind::Cached => KeptKind::Cached,
             },
             trace: meta.trace.clone(),
             who: meta.who.clone(),

@@ -20,7 +20,9 @@ const EDGES: &[(&str, u8, &[&str])] = &[
     ("fak-flow", 1, &["fak-args"]),
     ("fak-cache", 1, &["fak-types", "fak-args"]),
     ("fak-gguf", 1, &[]),
+    ("fak-token", 1, &["fak-gguf"]),
     ("fak-simd", 1, &[]),
+    ("fak-kv", 1, &["fak-types"]),
     ("fak-sys", 1, &[]),
     (
         "fak-kernel",
@@ -94,6 +96,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
 
 /// Edges between crates of one floor.
 const SIBLINGS: &[(&str, &str)] = &[
+    ("fak-token", "fak-gguf"),
     ("fak-control", "fak-proto"),
     ("fak-control", "fak-telemetry"),
     ("fak-journal", "fak-telemetry"),

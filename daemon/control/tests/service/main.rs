@@ -1,5 +1,6 @@
 //! The service on a real socket, asked by a real client.
 
+mod coherence;
 mod doors;
 mod emergency;
 mod flow;

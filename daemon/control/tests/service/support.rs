@@ -13,8 +13,8 @@ use std::{
 
 use fak_chain::{Draft, RecordKind};
 use fak_control::{
-    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Keep, Kept, KeptAbout, Limits,
-    Means, Notary, Office, Prepared, ProfileInfo, Refusal, Remember, Row, Signed, Unkept,
+    About, Acl, Change, Desk, Door, Entrance, Evidence, Health, Keep, Kept, KeptAbout, KeptKind,
+    Limits, Means, Notary, Office, Prepared, ProfileInfo, Refusal, Remember, Row, Signed, Unkept,
     Unwritten, Verified,
 };
 use fak_kernel::{Kernel, Snapshot, Tally, Timestamp};
@@ -175,17 +175,40 @@ impl Evidence for Memory {
     }
 }
 
+/// What stands on a [`Shelf`]; what was let go leaves its place empty.
+type Places = Vec<Option<(KeptAbout, Vec<u8>)>>;
+
 /// Keeps bytes in memory, up to a bound.
-#[derive(Default)]
-pub(crate) struct Shelf(Mutex<Vec<(KeptAbout, Vec<u8>)>>);
+#[derive(Clone, Default)]
+pub(crate) struct Shelf(Arc<Mutex<Places>>);
+
+impl Shelf {
+    /// The bytes that stand there.
+    pub(crate) fn bytes(&self) -> Vec<Vec<u8>> {
+        let kept = self.0.lock().expect("sound");
+        kept.iter().flatten().map(|kept| kept.1.clone()).collect()
+    }
+
+    /// Alters or takes away what stands there.
+    pub(crate) fn alter(&self, with: impl Fn(&mut Option<(KeptAbout, Vec<u8>)>)) {
+        self.0.lock().expect("sound").iter_mut().for_each(with);
+    }
+
+    fn place(seal: &str) -> Option<usize> {
+        seal.strip_prefix("q-")?
+            .parse::<usize>()
+            .ok()?
+            .checked_sub(1)
+    }
+}
 
 impl Keep for Shelf {
     fn seal(&self, bytes: &[u8], about: &KeptAbout, _now: Timestamp) -> Result<String, String> {
         let mut kept = self.0.lock().expect("sound");
-        if kept.len() >= SHELF_MAX {
+        if kept.iter().flatten().count() >= SHELF_MAX {
             return Err("the shelf is full".to_owned());
         }
-        kept.push((about.clone(), bytes.to_vec()));
+        kept.push(Some((about.clone(), bytes.to_vec())));
         Ok(format!("q-{}", kept.len()))
     }
 
@@ -197,12 +220,21 @@ impl Keep for Shelf {
         Err("this shelf forgets nothing".to_owned())
     }
 
+    fn let_go(&self, seal: &str, who: &str) -> Result<(), String> {
+        let mut kept = self.0.lock().expect("sound");
+        let found = Self::place(seal).and_then(|at| kept.get_mut(at));
+        if let Some(place) = found
+            && (place.as_ref())
+                .is_some_and(|(about, _)| about.kind == KeptKind::Cached && about.who == who)
+        {
+            *place = None;
+        }
+        Ok(())
+    }
+
     fn take_out(&self, seal: &str) -> Result<Option<Kept>, String> {
         let kept = self.0.lock().expect("sound");
-        let at = seal
-            .strip_prefix("q-")
-            .and_then(|at| at.parse::<usize>().ok());
-        let found = at.and_then(|at| kept.get(at.wrapping_sub(1)));
+        let found = Self::place(seal).and_then(|at| kept.get(at)?.as_ref());
         Ok(found.map(|(about, bytes)| Kept {
             holds: vec![about.clone()],
             bytes: bytes.clone(),
@@ -217,7 +249,7 @@ fn means(notebook: Notebook) -> Means {
     Means {
         world: Box::new(NoWorld),
         screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
-        keep: Box::new(Shelf::default()),
+        keep: Box::new(notebook.shelf.clone()),
         memory: Box::new(notebook),
     }
 }
@@ -230,9 +262,28 @@ pub(crate) const LOGS_MAX: usize = 100;
 pub(crate) struct Notebook {
     logs: Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>,
     pub(crate) fails: Arc<AtomicBool>,
+    /// What lies beside the logs.
+    pub(crate) shelf: Shelf,
 }
 
 impl Notebook {
+    /// Adds to a log what nobody wrote.
+    pub(crate) fn scribble(&self, log: &str, record: &[u8]) {
+        let mut logs = self.logs.lock().expect("sound");
+        logs.entry(log.to_owned())
+            .or_default()
+            .push(record.to_vec());
+    }
+
+    /// How many records a log has.
+    pub(crate) fn records(&self, log: &str) -> usize {
+        self.logs
+            .lock()
+            .expect("sound")
+            .get(log)
+            .map_or(0, Vec::len)
+    }
+
     fn write(&self, work: impl FnOnce(&mut BTreeMap<String, Vec<Vec<u8>>>)) -> Result<(), Unkept> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(Unkept::Failed("the disk is full: free space".to_owned()));
@@ -341,6 +392,7 @@ impl Office for Desktop {
 pub(crate) struct Service {
     pub(crate) dir: TempDir,
     pub(crate) journal: Memory,
+    pub(crate) shelf: Shelf,
     pub(crate) desk: Arc<Desk<Memory, Desktop>>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) done: tokio::task::JoinHandle<()>,
@@ -404,6 +456,7 @@ impl Service {
         let mut kernel = Kernel::new(fak_kernel::Limits::default());
         drop(kernel.install(fak_control::now(), &first));
         let ports = (journal.clone(), office);
+        let shelf = notebook.shelf.clone();
         let desk = Arc::new(Desk::new(LIMITS, ports, means(notebook), kernel, first));
         let (stop, stopped) = oneshot::channel();
         let serving = fak_control::serve(Arc::clone(&desk), entrances, async {
@@ -413,6 +466,7 @@ impl Service {
         Self {
             dir,
             journal,
+            shelf,
             desk,
             stop: Some(stop),
             done,
