@@ -3,6 +3,8 @@
 //! Counters come from the journal's rows and nowhere else; only what cannot stand in a row (what is open,
 //! how much memory is held) is asked of the process.
 
+use std::sync::atomic::Ordering;
+
 use fak_kernel::{LATENCY_BOUNDS_US, Latency, Tally, Timestamp};
 use fak_proto::v1;
 use fak_telemetry::{Histogram, Metric, Page};
@@ -168,6 +170,13 @@ fn page_of_process<E: Evidence, O: Office>(desk: &Desk<E, O>, health: &Health, p
         &[],
         u64::try_from(live).unwrap_or(u64::MAX),
     );
+    let waiting =
+        desk.with_kernel(|kernel| kernel.approvals_pending(now(), fak_kernel::Viewer::All));
+    page.level(
+        Metric::ApprovalsWaiting,
+        &[],
+        u64::try_from(waiting).unwrap_or(u64::MAX),
+    );
     page.level(Metric::Generation, &[], desk.snapshot().generation());
     let until = desk.emergency().map_or(0, |emergency| emergency.until.0);
     page.level(Metric::EmergencyUntil, &[], until.div_ceil(1_000_000));
@@ -182,6 +191,24 @@ fn page_of_process<E: Evidence, O: Office>(desk: &Desk<E, O>, health: &Health, p
         page.level(Metric::JournalFree, &[], bytes);
     }
     page.count(Metric::LogDropped, &[], fak_telemetry::dropped());
+    page_of_cache(desk, page);
+}
+
+fn page_of_cache<E: Evidence, O: Office>(desk: &Desk<E, O>, page: &mut Page) {
+    let counts = &desk.coherence.counts;
+    for (metric, counter) in [
+        (Metric::CacheLookups, &counts.lookups),
+        (Metric::CacheHits, &counts.hits),
+        (Metric::CacheStores, &counts.stores),
+        (Metric::CacheEvictions, &counts.evictions),
+        (Metric::CacheRevocations, &counts.revocations),
+    ] {
+        page.count(metric, &[], counter.load(Ordering::Relaxed));
+    }
+    let (entries, bytes) = desk.coherence.with(|cache| cache.taken());
+    let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+    page.level(Metric::CacheEntries, &[], entries);
+    page.level(Metric::CacheBytes, &[], bytes);
 }
 
 fn page_of_journal(tally: &Tally, page: &mut Page) {
@@ -205,6 +232,25 @@ fn page_of_journal(tally: &Tally, page: &mut Page) {
         page.count(Metric::Results, &[kind], count);
     }
     page.count(Metric::Clearances, &[], results.cleared);
+    let approvals = tally.approvals;
+    for (state, count) in [
+        ("asked", approvals.asked),
+        ("approved", approvals.approved),
+        ("denied", approvals.denied),
+        ("expired", approvals.expired),
+        ("spent", approvals.spent),
+    ] {
+        page.count(Metric::Approvals, &[state], count);
+    }
+    let turns = tally.turns;
+    for (state, count) in [
+        ("reserved", turns.reserved),
+        ("refused", turns.refused),
+        ("settled", turns.settled),
+    ] {
+        page.count(Metric::Turns, &[state], count);
+    }
+    page.count(Metric::SessionsSteered, &[], tally.steered);
     page.count(Metric::RpcsRefused, &[], tally.rpcs_refused);
     page.count(Metric::PolicyLoads, &["loaded"], tally.policies.loaded);
     page.count(Metric::PolicyLoads, &["refused"], tally.policies.refused);

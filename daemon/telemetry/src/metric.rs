@@ -103,6 +103,10 @@ metrics! {
     VerdictTime => "fak_verdict_duration", Histogram, "seconds", [], "From a question to its verdict, without the wait for the journal";
     Results => "fak_results", Counter, "", ["kind"], "Results of tools by what became of them";
     Clearances => "fak_clearances", Counter, "", [], "Sealed results that a witness cleared";
+    Approvals => "fak_approvals", Counter, "", ["state"], "Calls that waited for somebody by what became of them; `asked` is every time one was told to wait";
+    ApprovalsWaiting => "fak_approvals_waiting", Gauge, "", [], "Calls that wait for somebody now";
+    Turns => "fak_turns", Counter, "", ["state"], "Turns that were put aside, refused and settled";
+    SessionsSteered => "fak_sessions_steered", Counter, "", [], "Times a person steered a session, let it start over or trusted it again";
     RpcsRefused => "fak_rpcs_refused", Counter, "", [], "Requests refused before any judging";
     PolicyLoads => "fak_policy_loads", Counter, "", ["result"], "Policies that came into force, and those that did not";
     Starts => "fak_starts", Counter, "", [], "Times the daemon began to judge";
@@ -119,6 +123,13 @@ metrics! {
     CheckpointAt => "fak_checkpoint_timestamp", Gauge, "seconds", [], "When the last checkpoint was signed, since 1970; 0: never";
     Backups => "fak_backups", Counter, "", [], "Backups made or put back";
     BackupAt => "fak_backup_timestamp", Gauge, "seconds", [], "When the last backup was made or put back, since 1970; 0: never";
+    CacheLookups => "fak_cache_lookups", Counter, "", [], "Admitted calls whose answer was looked for among the kept ones, since the daemon started";
+    CacheHits => "fak_cache_hits", Counter, "", [], "Calls that were answered from what was kept, since the daemon started";
+    CacheStores => "fak_cache_stores", Counter, "", [], "Answers that were kept, since the daemon started";
+    CacheEvictions => "fak_cache_evictions", Counter, "", [], "Kept answers that went before their time or for room, since the daemon started";
+    CacheRevocations => "fak_cache_revocations", Counter, "", [], "Witnesses that were revoked, since the daemon started";
+    CacheEntries => "fak_cache_entries", Gauge, "", [], "Answers that are kept";
+    CacheBytes => "fak_cache", Gauge, "bytes", [], "Bytes of the answers that are kept";
     LogDropped => "fak_log_lines_dropped", Counter, "", [], "Log lines dropped since the daemon started because the queue was full";
 }
 

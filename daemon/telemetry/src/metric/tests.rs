@@ -121,7 +121,8 @@ fn the_documented_list_is_this_one() {
         "# Metrics\n\n\
          What `fakctl metrics` prints, as OpenMetrics 1.0. Generated from `daemon/telemetry/src/metric.rs`.\n\n\
          Counters are folded from the journal's rows: they go on across restarts, and a fresh fold over the file gives the\n\
-         same numbers. `fak_log_lines_dropped` alone begins anew with the process. Nothing here is about a single principal.\n\n\
+         same numbers. `fak_log_lines_dropped` and `fak_cache_*` alone begin anew with the process. Nothing here is about a single\n\
+         principal.\n\n\
          | name | kind | labels | what it says |\n|---|---|---|---|\n",
     );
     for metric in Metric::ALL {
