@@ -36,8 +36,8 @@ const LONG_INLINE_TESTS: &[(&str, usize)] = &[];
 const UNSAFE: [&str; 3] = ["fak-simd", "fak-sys", "fak-torn"];
 
 /// The crates that touch nothing.
-const PURE: [&str; 7] = [
-    "types", "args", "shell", "policy", "chain", "cache", "kernel",
+const PURE: [&str; 9] = [
+    "types", "args", "shell", "policy", "chain", "cache", "kernel", "gguf", "token",
 ];
 
 fn production() -> Vec<(PathBuf, String)> {
