@@ -33,9 +33,11 @@ pub(crate) struct Injection {
 
 impl Injection {
     pub(crate) fn new() -> Self {
-        Self {
-            rules: Rules::builtin(),
-        }
+        Self::of(Rules::builtin())
+    }
+
+    pub(crate) fn of(rules: Rules) -> Self {
+        Self { rules }
     }
 
     /// What to look for: marks first, then anchors. [`Reading::met`] is told their numbers.

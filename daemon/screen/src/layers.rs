@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    encoded, fields,
+    concat, encoded, fields,
     media::{Media, media},
     spread, unfold,
     view::{Map, View},
@@ -47,6 +47,7 @@ pub(crate) fn layers<'a>(text: Cow<'a, str>, map: Map, media: Media) -> Layers<'
             path: String::new(),
             depth: 0,
             joined: false,
+            edges: Vec::new(),
         }],
         cut: false,
     };
@@ -60,7 +61,7 @@ pub(crate) fn layers<'a>(text: Cow<'a, str>, map: Map, media: Media) -> Layers<'
         let mut made = Vec::new();
         layers.cut |= !children(view, at, json, &mut room, &mut made);
         at += 1;
-        for child in made {
+        for mut child in made {
             let over = child.text.len() > room
                 || child.depth > LAYER_DEPTH_MAX
                 || layers.views.len() >= LAYERS_MAX;
@@ -68,11 +69,21 @@ pub(crate) fn layers<'a>(text: Cow<'a, str>, map: Map, media: Media) -> Layers<'
                 layers.cut = true;
             } else {
                 room -= child.text.len();
+                child.edges = edges(&layers.views, &child);
                 layers.views.push(child);
             }
         }
     }
     layers
+}
+
+/// Where fields meet in `child`: those it joins, or those its parent did.
+fn edges(views: &[View<'_>], child: &View<'_>) -> Vec<u32> {
+    let parent = child.parent.and_then(|parent| views.get(parent));
+    match (&child.map, parent) {
+        (Map::Pieces(pieces), Some(parent)) if child.joined => pieces.edges(&parent.edges),
+        _ => Vec::new(),
+    }
 }
 
 /// What a reading is; what was undone may have been a JSON text in a string.
@@ -110,6 +121,7 @@ fn children(
             path,
             depth: view.depth + 1,
             joined: view.joined || joined,
+            edges: Vec::new(),
         });
     };
     let joined = if json { fields::join(&view.text) } else { None };
@@ -119,6 +131,9 @@ fn children(
         None => {
             if let Some((text, map, undone)) = unfold::unfold(&view.text) {
                 child(&undone.words(), text, map, false);
+            }
+            if let Some((text, map)) = concat::join(&view.text) {
+                child("concat", text, map, false);
             }
         }
     }

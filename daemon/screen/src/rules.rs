@@ -18,7 +18,7 @@ type Key = (u64, u64, u64);
 pub(crate) type Bits = [u64; BLOCKS];
 
 /// The file.
-const FILE: &str = include_str!("injection.rules");
+pub(crate) const FILE: &str = include_str!("injection.rules");
 
 /// A rule's name and how much it weighs.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,7 +95,7 @@ impl Rules {
         Self::read(FILE)
     }
 
-    fn read(file: &str) -> Self {
+    pub(crate) fn read(file: &str) -> Self {
         let mut rules = Self::default();
         let mut classes: HashMap<&str, Vec<&str>> = HashMap::new();
         for line in file.lines() {

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use fak_types::Reason;
+use fak_types::{Digest, Reason};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     admission::{Admission, Edit, Finding, Incoming, Outcome, Page, Trust},
@@ -12,11 +13,13 @@ use crate::{
     layers::{Layers, layers},
     media::{self, Decoded, Media},
     needles::Needles,
+    packed::{self, Opened},
     pollution::pollution,
-    secrets::{Hit, Secrets},
+    rules,
+    secrets::{self, Hit, Joined, Secrets},
     settings::Settings,
     unicode,
-    view::raw_spans,
+    view::{Map, raw_spans},
 };
 
 /// LIMIT: the longest text that is searched; a longer one is held back, whatever it says.
@@ -64,7 +67,10 @@ impl Screen {
     pub fn new(settings: Settings) -> Self {
         unicode::prepare();
         media::prepare();
-        let (secrets, injection) = (Secrets::new(), Injection::new());
+        Self::of(settings, Secrets::new(), Injection::new())
+    }
+
+    fn of(settings: Settings, secrets: Secrets, injection: Injection) -> Self {
         let mut needles = secrets.needles();
         let keywords = needles.len();
         needles.extend(injection.needles());
@@ -81,8 +87,13 @@ impl Screen {
     #[must_use]
     pub fn judge(&self, incoming: &Incoming<'_>) -> Admission {
         let bytes = incoming.bytes;
-        let (media, decoded) = media::media(bytes);
+        let (mut media, decoded) = media::media(bytes);
         let mut gathered = Gathered::default();
+        let packed = if bytes.len() <= SCAN_BYTES_MAX {
+            packed::open(bytes)
+        } else {
+            None
+        };
         let mut durability = Durability::Turn;
         let mut shown = None;
         if let Some(decoded) = decoded {
@@ -95,6 +106,9 @@ impl Screen {
                 shown = std::str::from_utf8(bytes).ok().filter(|_| !decoded.wide);
                 self.text(decoded, media, incoming, &mut gathered);
             }
+        }
+        if let Some(packed) = &packed {
+            media = self.packed(packed, incoming, &mut gathered);
         }
         // What a picture costs a model is not counted in bytes.
         if bytes.len() > self.settings.oversize_bytes && !matches!(media, Media::Image(_)) {
@@ -118,6 +132,48 @@ impl Screen {
             },
             findings: gathered.findings,
         }
+    }
+
+    /// What is packed is read like the rest, but nothing can be cut out of it: what would be is held back whole.
+    fn packed(&self, packed: &Opened, incoming: &Incoming<'_>, gathered: &mut Gathered) -> Media {
+        match packed {
+            Opened::Bytes(plain, how) => {
+                let (media, decoded) = media::media(plain);
+                if let Some(decoded) = decoded {
+                    let decoded = Decoded {
+                        map: Map::Whole(0..incoming.bytes.len()),
+                        wide: true,
+                        ..decoded
+                    };
+                    self.text(decoded, media, incoming, gathered);
+                }
+                Media::Archive(how)
+            }
+            Opened::Refused(why, how) => {
+                gathered.name(whole("oversize", why, Reason::Oversize, incoming.bytes));
+                gathered.add(Opinion::new(Rung::Quarantine, Reason::Oversize));
+                Media::Archive(how)
+            }
+        }
+    }
+
+    /// A digest of the rules and settings in force: equal screens judge alike, and a screen whose rules or settings
+    /// differ has another. It covers this program's version, for part of the rules is code.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Sha256::new();
+        let settings = format!("{:?}", self.settings);
+        for part in [
+            "fak-screen",
+            env!("CARGO_PKG_VERSION"),
+            secrets::RULES,
+            rules::FILE,
+            &settings,
+        ] {
+            hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(part);
+        }
+        Digest(hasher.finalize().into())
     }
 
     /// Everything that looks at text.
@@ -177,7 +233,11 @@ impl Screen {
                 let matches = read.flat_map(|reading| reading.finish());
                 found.extend(matches.map(|found| (index, found)).take(FINDINGS_MAX));
             };
-            self.secrets.find(&view.text, wanted, &mut scan, &mut hits);
+            let text = Joined {
+                text: &view.text,
+                edges: &view.edges,
+            };
+            self.secrets.find(text, wanted, &mut scan, &mut hits);
             self.secrets_of(layers, index, &hits, wide, gathered);
         }
         found
@@ -274,3 +334,6 @@ fn hull(spans: &[Range<usize>]) -> Range<usize> {
     let end = spans.iter().map(|span| span.end).max().unwrap_or_default();
     start..end
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,29 @@ impl Builder {
 }
 
 impl Pieces {
+    /// Where fields meet in the view: where its own pieces do, or where the places `below` of its source lie in it.
+    pub(crate) fn edges(&self, below: &[u32]) -> Vec<u32> {
+        if self.apart {
+            return self.steps.iter().map(|step| step.at).collect();
+        }
+        let mut edges = Vec::with_capacity(below.len());
+        let mut steps = self.steps.iter().peekable();
+        let mut held: Option<&Step> = None;
+        for &edge in below {
+            while let Some(step) = steps.next_if(|step| step.from <= edge) {
+                held = Some(step);
+            }
+            if let Some(step) = held {
+                let units = (edge - step.from) / u32::from(step.src.max(1));
+                edges.push(
+                    step.at
+                        .saturating_add(units.saturating_mul(u32::from(step.out))),
+                );
+            }
+        }
+        edges
+    }
+
     /// The source spans behind view span `span`.
     fn sources(&self, span: &Range<usize>, out: &mut Vec<Range<usize>>) {
         let first = self
@@ -170,6 +193,8 @@ pub(crate) struct View<'a> {
     pub(crate) depth: usize,
     /// Fields that were apart stand together here: weak evidence does not count.
     pub(crate) joined: bool,
+    /// Where those fields meet, in order. What ends there may be followed by anything.
+    pub(crate) edges: Vec<u32>,
 }
 
 /// The raw spans behind `span` of view `index`, none empty.
@@ -213,6 +238,7 @@ mod tests {
             path: String::new(),
             depth: 0,
             joined: false,
+            edges: Vec::new(),
         }
     }
 

@@ -20,7 +20,9 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use regex_automata::{Anchored, Input, util::primitives::NonMaxUsize};
 
 use checks::Found;
-use rules::{Case, Edges, RULES, Rule};
+use rules::{Case, Edges, Rule};
+
+pub(crate) use rules::RULES;
 
 use crate::{
     needles::{NEEDLE_BYTES_MIN, Needle},
@@ -57,8 +59,12 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// Compiles the rules.
     pub(crate) fn new() -> Self {
+        Self::of(RULES)
+    }
+
+    pub(crate) fn of(rules: &'static str) -> Self {
         Self {
-            engine: Engine::new(RULES).ok(),
+            engine: Engine::new(rules).ok(),
         }
     }
 
@@ -72,11 +78,18 @@ impl Secrets {
 
     /// Adds every credential in `text`, and of people what is wanted, to `out`, in order of position. `scan` looks for the
     /// keywords: it is called once for a text without findings, and at least once for any.
-    pub(crate) fn find(&self, text: &str, wanted: Wanted, scan: Scan<'_>, out: &mut Vec<Hit>) {
+    pub(crate) fn find(
+        &self,
+        text: Joined<'_>,
+        wanted: Wanted,
+        scan: Scan<'_>,
+        out: &mut Vec<Hit>,
+    ) {
         match &self.engine {
             Some(engine) => out.extend(engine.find(text, wanted, scan)),
             None => {
                 scan(&mut |_, _| {});
+                let text = text.text;
                 if !text.is_empty() {
                     out.push(Hit {
                         rule: "rules-broken",
@@ -89,6 +102,18 @@ impl Secrets {
         }
     }
 }
+
+/// A text, and where fields meet in it that were apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Joined<'a> {
+    pub(crate) text: &'a str,
+    /// In order. What touches a secret there is another field.
+    pub(crate) edges: &'a [u32],
+}
+
+/// LIMIT: fields one secret may be put together from where only their ends set it apart; among more, short codes side by
+/// side would spell too much.
+const FIELDS_MAX: usize = 8;
 
 /// Goes through the text and says which keyword stands where, in order of position.
 pub(crate) type Scan<'a> = &'a mut dyn FnMut(&mut dyn FnMut(usize, usize));
@@ -155,14 +180,14 @@ impl Engine {
     }
 
     /// Every finding, merged and in order.
-    fn find(&self, text: &str, wanted: Wanted, scan: Scan<'_>) -> Vec<Hit> {
+    fn find(&self, text: Joined<'_>, wanted: Wanted, scan: Scan<'_>) -> Vec<Hit> {
         let mut hits = Vec::new();
         for _ in 0..ROUNDS_MAX {
             let known = hits.len();
             let mut sweep = Sweep::new(self, text, wanted, &hits);
             sweep.run(scan);
             hits.append(&mut sweep.found);
-            hits = self.merged(hits, text.len());
+            hits = self.merged(hits, text.text.len());
             if hits.len() == known {
                 break;
             }
@@ -213,6 +238,8 @@ fn merged_full(last: &Hit, len: usize) -> bool {
 struct Sweep<'a> {
     engine: &'a Engine,
     text: &'a str,
+    /// Where fields meet.
+    edges: &'a [u32],
     wanted: Wanted,
     /// Where earlier findings begin and end; they count as edges.
     starts: Vec<usize>,
@@ -223,10 +250,11 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(engine: &'a Engine, text: &'a str, wanted: Wanted, known: &[Hit]) -> Self {
+    fn new(engine: &'a Engine, text: Joined<'a>, wanted: Wanted, known: &[Hit]) -> Self {
         Self {
             engine,
-            text,
+            text: text.text,
+            edges: text.edges,
             wanted,
             starts: known.iter().map(|hit| hit.span.start).collect(),
             ends: known.iter().map(|hit| hit.span.end).collect(),
@@ -382,6 +410,7 @@ impl<'a> Sweep<'a> {
             || byte(4) == b'\\' && byte(3) == b'x'
             || byte(6) == b'\\' && byte(5) == b'u'
             || self.ends.binary_search(&at).is_ok()
+            || self.meets(at)
     }
 
     fn edge_behind(&self, at: usize) -> bool {
@@ -391,6 +420,26 @@ impl<'a> Sweep<'a> {
             .get(at)
             .is_some_and(u8::is_ascii_alphanumeric)
             || self.starts.binary_search(&at).is_ok()
+            || self.meets(at)
+    }
+
+    /// Whether fields meet at `at`.
+    fn meets(&self, at: usize) -> bool {
+        u32::try_from(at).is_ok_and(|at| self.edges.binary_search(&at).is_ok())
+    }
+
+    /// Whether too many fields would make up the secret, and none but their ends set it apart.
+    fn patched(&self, span: &Range<usize>) -> bool {
+        let inside = |at: usize| {
+            self.edges
+                .partition_point(|&edge| usize::try_from(edge).is_ok_and(|edge| edge < at))
+        };
+        let fields = inside(span.end).saturating_sub(inside(span.start + 1)) + 1;
+        let touches = |at: Option<usize>| {
+            at.and_then(|at| self.text.as_bytes().get(at))
+                .is_some_and(u8::is_ascii_alphanumeric)
+        };
+        fields > FIELDS_MAX && (touches(span.start.checked_sub(1)) || touches(Some(span.end)))
     }
 
     /// The span of the secret in a match, where it is one.
@@ -416,6 +465,9 @@ impl<'a> Sweep<'a> {
             return None;
         }
         let bytes = self.text.as_bytes().get(secret.clone())?;
+        if !self.edges.is_empty() && self.patched(&secret) {
+            return None;
+        }
         if bytes.is_empty() || checks::entropy(bytes) < rule.entropy || redacted(bytes) {
             return None;
         }

@@ -7,7 +7,7 @@ use super::checks::Check;
 use crate::settings::Wanted;
 
 /// The rules this program is built with.
-pub(super) const RULES: &str = include_str!("rules.toml");
+pub(crate) const RULES: &str = include_str!("rules.toml");
 
 /// LIMIT: bytes behind a keyword that a match may use. A longer run of token characters still belongs to the finding;
 /// the bound keeps the work for one keyword constant.

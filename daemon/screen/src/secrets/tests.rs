@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use super::{Engine, Hit, RULES, Secrets, rules, template::Template};
+use super::{Engine, Hit, Joined, RULES, Secrets, rules, template::Template};
 use crate::{needles::Needles, settings::Wanted};
 
 const PEOPLE: Wanted = Wanted {
@@ -38,7 +38,8 @@ impl Alone {
     }
 
     fn find(&self, text: &str) -> Vec<Hit> {
-        self.engine.find(text, self.wanted, &mut |feed| {
+        let text_only = Joined { text, edges: &[] };
+        self.engine.find(text_only, self.wanted, &mut |feed| {
             self.needles.scan(text.as_bytes(), &mut *feed);
         })
     }
@@ -264,7 +265,11 @@ fn a_text_of_nothing_but_secrets_is_taken_to_its_end() {
 fn a_broken_rule_file_lets_nothing_pass() {
     let broken = Secrets { engine: None };
     let mut hits = Vec::new();
-    broken.find("anything", CARDS, &mut |_| {}, &mut hits);
+    let text = Joined {
+        text: "anything",
+        edges: &[],
+    };
+    broken.find(text, CARDS, &mut |_| {}, &mut hits);
     assert_eq!(hits.first().map(|hit| hit.span.clone()), Some(0..8));
     assert!(Engine::new("stopwords = []").is_err());
 }
