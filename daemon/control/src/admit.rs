@@ -223,6 +223,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         let draft = result_row(now(), who, snapshot, facts);
         self.with_kernel(|kernel| kernel.take_in(&draft));
         let written = self.evidence.append(draft).await;
+        self.board.session(|| who.name(), facts.trace);
         written.map_err(|unwritten| Verdict::deny(Reason::DefaultDeny, BY_JOURNAL, &unwritten.why))
     }
 

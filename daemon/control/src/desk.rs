@@ -19,6 +19,8 @@ use tokio::sync::watch;
 
 use crate::{
     account::{Accounts, Limits, lock},
+    approvals,
+    board::Board,
     coherence::{Coherence, Concern},
     conn::Peer,
     door::Door,
@@ -62,6 +64,7 @@ pub struct Desk<E, O> {
     queue: FairQueue,
     pub(crate) ledgers: Ledgers,
     pub(crate) coherence: Coherence,
+    pub(crate) board: Board,
     pub(crate) glass: Glass,
     /// Held while a change is made.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -104,6 +107,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             limits,
             snapshot: ArcSwap::new(snapshot),
             means,
+            board: Board::default(),
             glass: Glass::of(&kernel, now()),
             kernel: Mutex::new(kernel),
             checked: Mutex::default(),
@@ -266,6 +270,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         match self.evidence.append(draft.clone()).await {
             Ok(seq) => {
                 let cached = self.follow(who, &question, concern, seq).await;
+                self.announce(who, &question.trace, approval.as_deref());
                 let answer = self.response(question, &verdict, seq, generation);
                 with_more(answer, approval.as_deref(), cached)
             }
@@ -307,6 +312,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
                 Ok(seqs) => {
                     let seq = seqs.get(index).copied().unwrap_or(0);
                     let cached = self.follow(who, &question, concern, seq).await;
+                    self.announce(who, &question.trace, decision.approval.as_deref());
                     let answer = self.response(question, &decision.verdict, seq, generation);
                     with_more(answer, decision.approval.as_deref(), cached)
                 }
@@ -370,16 +376,25 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             self.glass.mind(kernel);
             kernel.precheck(now, who, &call, &snapshot)
         });
-        let judgement = match shed {
+        let mut judgement = match shed {
             Some(verdict) => snapshot.shed(who, &call, verdict),
             None => snapshot.judge(who, &call, &Memo::new(&*self.means.world)),
         };
+        judgement.nonce = approvals::nonce(&snapshot, who, &judgement);
         let (mut decision, concern) =
             self.settle_coherently((who, question), &snapshot, now, judgement);
         decision.draft.call.clone_from(&question.call_id);
         decision.draft.took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.judged.fetch_add(1, Ordering::Relaxed);
         (decision, concern)
+    }
+
+    /// Tells whoever watches, once the row is durable.
+    fn announce(&self, who: &Principal, trace: &str, approval: Option<&str>) {
+        self.board.session(|| who.name(), trace);
+        if let Some(id) = approval {
+            self.board.approval(id);
+        }
     }
 
     fn response(

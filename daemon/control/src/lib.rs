@@ -17,6 +17,7 @@ mod account;
 mod acl;
 mod admit;
 mod approvals;
+mod board;
 mod coherence;
 mod conn;
 mod desk;

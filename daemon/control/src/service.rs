@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     account::lock,
-    desk::Desk,
+    desk::{Desk, now},
     gate::Caller,
     notary,
     port::{Change, Evidence, Manifest, Office},
@@ -424,7 +424,10 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
             .desk
             .with_kernel(|kernel| (kernel.sessions(viewer, limit), kernel.sessions_live(viewer)));
         Ok(Response::new(v1::SessionListResponse {
-            sessions: sessions.iter().map(wire::session).collect(),
+            sessions: sessions
+                .iter()
+                .map(|session| wire::session(session, now()))
+                .collect(),
             live: u64::try_from(live).unwrap_or(u64::MAX),
         }))
     }
@@ -446,7 +449,7 @@ impl<E: Evidence, O: Office> Fak for Handlers<E, O> {
             .with_kernel(|kernel| kernel.session(viewer, &trace));
         let session =
             session.ok_or_else(|| Status::not_found("there is no such session of yours"))?;
-        Ok(Response::new(wire::session(&session)))
+        Ok(Response::new(wire::session(&session, now())))
     }
 
     async fn session_watch(

@@ -170,8 +170,9 @@ fn page_of_process<E: Evidence, O: Office>(desk: &Desk<E, O>, health: &Health, p
         &[],
         u64::try_from(live).unwrap_or(u64::MAX),
     );
-    let waiting =
-        desk.with_kernel(|kernel| kernel.approvals_pending(now(), fak_kernel::Viewer::All));
+    let waiting = desk.with_kernel(|kernel| {
+        kernel.approvals_pending(crate::desk::now(), fak_kernel::Viewer::All)
+    });
     page.level(
         Metric::ApprovalsWaiting,
         &[],

@@ -1,6 +1,8 @@
 //! Neutral values to protocol messages.
 
-use fak_kernel::{Opinion, Session};
+use std::sync::Arc;
+
+use fak_kernel::{Approval, Opinion, Session, Timestamp};
 use fak_policy::Diagnostic;
 use fak_proto::v1;
 use fak_types::{Reason, Verdict};
@@ -76,8 +78,16 @@ pub(crate) fn row(row: Row) -> v1::JournalRow {
     }
 }
 
-pub(crate) fn session(session: &Session) -> v1::Session {
-    let ms = |us: u64| i64::try_from(us / 1000).unwrap_or(i64::MAX);
+fn ms(time: Timestamp) -> i64 {
+    i64::try_from(time.0 / 1000).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn session(session: &Session, now: Timestamp) -> v1::Session {
+    let steering = session.steering.as_deref();
+    let text = |name: Option<&Option<Arc<str>>>| {
+        let name = name.and_then(Option::as_deref);
+        name.unwrap_or_default().to_owned()
+    };
     v1::Session {
         trace_id: session.trace.as_ref().to_owned(),
         principal: session.principal.as_ref().to_owned(),
@@ -85,13 +95,47 @@ pub(crate) fn session(session: &Session) -> v1::Session {
         calls: session.calls,
         allowed: session.allowed,
         denied: session.denied,
-        first_unix_ms: ms(session.first.0),
-        last_unix_ms: ms(session.last.0),
+        first_unix_ms: ms(session.first),
+        last_unix_ms: ms(session.last),
         last_reason: session.last_reason.as_str().to_owned(),
         rev: session.rev,
         results: session.results,
         sealed: session.sealed,
         taint: session.taint.as_str().to_owned(),
-        ..v1::Session::default()
+        budget: steering.map(|steering| v1::Budget {
+            turns: steering.budget.turns,
+            tokens: steering.budget.tokens,
+            context_tokens: steering.budget.context_tokens,
+            cost_micros: steering.budget.cost_micros,
+        }),
+        pace: steering.map(|steering| v1::Pace {
+            turn_tokens_max: steering.pace.turn_tokens_max,
+            turn_gap_ms_min: steering.pace.turn_gap_ms_min,
+        }),
+        priority: steering.map_or(0, |steering| steering.priority),
+        steered_why: steering.map_or_else(String::new, |steering| steering.why.to_string()),
+        continuation: text(steering.map(|steering| &steering.continuation)),
+        continues: text(steering.map(|steering| &steering.continues)),
+        reserved_turns: steering.map_or(0, |steering| steering.reserved_turns(now)),
+    }
+}
+
+pub(crate) fn approval(approval: &Approval, seq: u64) -> v1::Approval {
+    v1::Approval {
+        id: approval.id.as_ref().to_owned(),
+        state: approval.state.as_str().to_owned(),
+        principal: approval.call.principal.clone(),
+        trace_id: approval.call.trace.clone(),
+        tool: approval.call.tool.clone(),
+        args_digest: approval.call.args.to_string(),
+        by: approval.by.clone(),
+        reason: approval.reason.clone(),
+        detail: approval.detail.clone(),
+        claims: approval.claims.clone(),
+        asked_unix_ms: ms(approval.asked),
+        expires_unix_ms: ms(approval.expires),
+        decided_by: approval.decided_by.clone(),
+        why: approval.why.clone(),
+        seq,
     }
 }

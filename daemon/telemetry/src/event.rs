@@ -70,6 +70,10 @@ events! {
     EmergencyEnded => "EMERGENCY_ENDED", Warn, "6f9063c3c08f428d888379d1b014d4c6";
     /// An emergency admitted what was refused.
     EmergencyUsed => "EMERGENCY_USED", Warn, "2cb1a83acd59481380dafa416d616cae";
+    /// Somebody steered a session: its run state, its budgets, its pace.
+    SessionSteered => "SESSION_STEERED", Info, "123dea53679f41bc8205929817de5bb9";
+    /// A call that waited for somebody was approved or refused.
+    ApprovalDecided => "APPROVAL_DECIDED", Info, "8e94aadbc49f45b7bebafa980607ee9e";
     /// Log lines were dropped because the queue was full.
     LinesDropped => "LINES_DROPPED", Warn, "1732755e246a4ee08b0717022fc5de2c";
     /// Something that cannot happen happened.

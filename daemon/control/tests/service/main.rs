@@ -1,5 +1,6 @@
 //! The service on a real socket, asked by a real client.
 
+mod approvals;
 mod coherence;
 mod doors;
 mod emergency;
@@ -7,4 +8,5 @@ mod flow;
 mod judging;
 mod peers;
 mod results;
+mod steering;
 mod support;
