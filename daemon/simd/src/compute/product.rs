@@ -1,0 +1,537 @@
+//! Products of matrices with rows of activations.
+
+use std::ops::Range;
+
+use super::{Compute, ShapeError, fits};
+use crate::{
+    arch::Backend,
+    generic::{
+        rows::{Gate, QuantOut},
+        tile::{PlainTile, QuantRows, QuantTile},
+        weights::{Brain, Format, Half, OPEN_BYTES, Open, Plain, Q8, Single, Six, Small, Super},
+    },
+    isa::with_backend,
+    kind::WeightKind,
+    lines::Shared,
+    panel::{Matrix, PANEL_ROWS},
+};
+
+/// Panels a unit of work takes when rows are few: enough to hide the cost of taking it.
+const UNIT_PANELS_FEW: usize = 8;
+
+/// The same when rows are many.
+const UNIT_PANELS_MANY: usize = 2;
+
+/// Numbers of the largest tile.
+const TILE_NUMBERS: usize = 16 * 16;
+
+/// One product: what is multiplied, what is done with the result, and where it goes.
+#[derive(Debug)]
+pub struct Product<'a> {
+    matrix: &'a Matrix,
+    up: Option<(&'a Matrix, Gate)>,
+    bias: Option<&'a [f32]>,
+    add: bool,
+    out: &'a mut [f32],
+}
+
+impl<'a> Product<'a> {
+    /// `out = matrix x`: `out` is one row of `matrix.rows()` numbers for each row of activations.
+    #[must_use]
+    pub fn new(matrix: &'a Matrix, out: &'a mut [f32]) -> Product<'a> {
+        Product {
+            matrix,
+            up: None,
+            bias: None,
+            add: false,
+            out,
+        }
+    }
+
+    /// `out = bend(gate x) * (up x)`, without either being written.
+    #[must_use]
+    pub fn gated(gate: &'a Matrix, up: &'a Matrix, bend: Gate, out: &'a mut [f32]) -> Product<'a> {
+        Product {
+            up: Some((up, bend)),
+            ..Product::new(gate, out)
+        }
+    }
+
+    /// Adds `bias`, one number for each row of the matrix.
+    #[must_use]
+    pub fn bias(mut self, bias: Option<&'a [f32]>) -> Product<'a> {
+        self.bias = bias;
+        self
+    }
+
+    /// Adds to what `out` holds, after the bias.
+    #[must_use]
+    pub fn add(mut self) -> Product<'a> {
+        self.add = true;
+        self
+    }
+
+    fn check(&self, rows: usize, columns: usize) -> Result<(), ShapeError> {
+        fits(self.matrix.columns() == columns, "matrix")?;
+        fits(self.out.len() == rows * self.matrix.rows(), "out")?;
+        fits(
+            self.bias
+                .is_none_or(|bias| bias.len() == self.matrix.rows()),
+            "bias",
+        )?;
+        let Some((up, _)) = self.up else {
+            return Ok(());
+        };
+        fits(
+            up.columns() == columns && up.rows() == self.matrix.rows(),
+            "up",
+        )?;
+        fits(self.bias.is_none() && !self.add, "gated")
+    }
+
+    fn is_quantized(&self) -> bool {
+        self.matrix.kind().is_quantized() || self.up.is_some_and(|(up, _)| up.kind().is_quantized())
+    }
+}
+
+/// Rows of activations in int8 blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Quants {
+    q: Vec<i8>,
+    d: Vec<f32>,
+    s: Vec<f32>,
+    c: Vec<i32>,
+    h: Vec<i32>,
+}
+
+impl Quants {
+    fn rows(&self, blocks: usize) -> QuantRows {
+        QuantRows {
+            q: self.q.as_ptr(),
+            d: self.d.as_ptr(),
+            s: self.s.as_ptr(),
+            c: self.c.as_ptr(),
+            h: self.h.as_ptr(),
+            blocks,
+        }
+    }
+}
+
+/// The activations of one call.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    x: &'a [f32],
+    quants: QuantRows,
+    rows: usize,
+    columns: usize,
+}
+
+/// A product as the units see it.
+struct Job<'a> {
+    matrix: &'a Matrix,
+    up: Option<(&'a Matrix, Gate)>,
+    bias: Option<&'a [f32]>,
+    add: bool,
+    out: Shared<f32>,
+    /// Units of the jobs before this one.
+    first_unit: usize,
+}
+
+impl Compute {
+    /// Computes several products of the same activations in one go: `x` is whole rows of `columns` numbers.
+    ///
+    /// Row `t` of a result depends on row `t` of `x` only, to the bit.
+    ///
+    /// # Errors
+    /// When a matrix or output does not fit the activations; nothing is computed then.
+    pub fn multiply(
+        &mut self,
+        x: &[f32],
+        columns: usize,
+        products: Vec<Product<'_>>,
+    ) -> Result<(), ShapeError> {
+        fits(columns > 0 && x.len().is_multiple_of(columns), "x")?;
+        let rows = x.len() / columns;
+        for product in &products {
+            product.check(rows, columns)?;
+        }
+        if rows == 0 {
+            return Ok(());
+        }
+        if products.iter().any(Product::is_quantized) {
+            self.quantize(x, columns);
+        }
+        let input = Input {
+            x,
+            quants: self.quants.rows(columns / 32),
+            rows,
+            columns,
+        };
+        let unit_panels = if rows < 4 {
+            UNIT_PANELS_FEW
+        } else {
+            UNIT_PANELS_MANY
+        };
+        let mut units = 0;
+        let mut jobs = Vec::with_capacity(products.len());
+        for product in products {
+            jobs.push(Job {
+                matrix: product.matrix,
+                up: product.up,
+                bias: product.bias,
+                add: product.add,
+                out: Shared(product.out.as_mut_ptr()),
+                first_unit: units,
+            });
+            units += product.matrix.panels().div_ceil(unit_panels);
+        }
+        let scratch = self.scratch(2 * OPEN_BYTES * columns.div_ceil(32));
+        let isa = self.isa;
+        self.pool.run(units, &|thread, unit| {
+            let job = jobs.iter().rev().find(|job| job.first_unit <= unit);
+            let (Some(job), Some(scratch)) = (job, scratch.get(thread)) else {
+                return;
+            };
+            let first = (unit - job.first_unit) * unit_panels;
+            let panels = first..(first + unit_panels).min(job.matrix.panels());
+            with_backend!(isa, run_unit::<_>(job, &input, panels, scratch.0));
+        });
+        Ok(())
+    }
+
+    /// Fills `self.quants` from `x`; columns are a multiple of 32, for a quantised matrix of so many columns exists.
+    fn quantize(&mut self, x: &[f32], columns: usize) {
+        let blocks = x.len() / 32;
+        let quants = &mut self.quants;
+        quants.q.resize(blocks * 32, 0);
+        quants.d.resize(blocks, 0.0);
+        quants.s.resize(blocks, 0.0);
+        quants.c.resize(blocks, 0);
+        quants.h.resize(blocks * 2, 0);
+        let to = (
+            Shared(quants.q.as_mut_ptr()),
+            Shared(quants.d.as_mut_ptr()),
+            Shared(quants.s.as_mut_ptr()),
+            Shared(quants.c.as_mut_ptr()),
+            Shared(quants.h.as_mut_ptr()),
+        );
+        let isa = self.isa;
+        let run = (columns / 32).max(128);
+        self.pool.run(blocks.div_ceil(run), &|_, unit| {
+            let first = unit * run;
+            let count = run.min(blocks - first);
+            let Some(x) = x.get(first * 32..(first + count) * 32) else {
+                return;
+            };
+            // SAFETY: the run's blocks lie in the vectors, and no other unit writes them.
+            let out = unsafe {
+                QuantOut {
+                    q: to.0.at(first * 32),
+                    d: to.1.at(first),
+                    s: to.2.at(first),
+                    c: to.3.at(first),
+                    h: to.4.at(first * 2),
+                }
+            };
+            with_backend!(isa, quantize_run::<_>(x, &out));
+        });
+    }
+}
+
+fn quantize_run<V: Backend>(x: &[f32], out: &QuantOut) {
+    // SAFETY: the instruction set is available; `x` is whole blocks and `out` has room for them.
+    unsafe { V::quantize(x.as_ptr(), x.len() / 32, out) }
+}
+
+/// Shapes of tiles for few rows, as panels by rows: as many accumulators as hide the latency of one.
+fn few(isa_tile: usize, rows: usize) -> (usize, usize) {
+    match rows {
+        1 if isa_tile >= 8 => (4, 1),
+        1 => (2, 1),
+        2 | 3 if isa_tile >= 8 => (2, 2),
+        2 | 3 => (1, 2),
+        4..8 if isa_tile >= 8 => (2, 4),
+        8.. if isa_tile >= 8 => (1, 8),
+        _ => (1, 2),
+    }
+}
+
+/// Rows of the next tile when there are many.
+fn many(isa_tile: usize, rows: usize) -> usize {
+    [12, 8, 4, 2, 1]
+        .into_iter()
+        .find(|size| *size <= isa_tile && *size <= rows)
+        .unwrap_or(1)
+}
+
+/// Computes some panels of a job for all rows.
+fn run_unit<V: Backend>(job: &Job<'_>, input: &Input<'_>, panels: Range<usize>, scratch: *mut u8) {
+    if input.rows >= V::TILE.max(4) {
+        for panel in panels {
+            run_many::<V>(job, input, panel, scratch);
+        }
+        return;
+    }
+    let mut row = 0;
+    let (mut at, end) = (panels.start, panels.end);
+    while at < end {
+        let mut side = 1;
+        while row < input.rows {
+            let (wide, tall) = few(V::TILE, input.rows - row);
+            let (_, group, first) = job.matrix.place(at);
+            let wide = if first + wide <= group { wide } else { 1 };
+            // A group of panels is walked by all rows before the next is read from memory.
+            side = if row == 0 { wide } else { side };
+            let shape = (side, tall);
+            run_tile::<V>(job, input, (at, row), shape, [None, None]);
+            row += tall;
+        }
+        row = 0;
+        at += side;
+    }
+}
+
+/// One panel for many rows: unpacked once, then tile after tile.
+fn run_many<V: Backend>(job: &Job<'_>, input: &Input<'_>, panel: usize, scratch: *mut u8) {
+    let blocks = input.columns / 32;
+    let mut opened = [None, None];
+    let both = [Some(job.matrix), job.up.map(|(up, _)| up)];
+    for (index, (matrix, opened)) in both.into_iter().zip(&mut opened).enumerate() {
+        let Some(matrix) = matrix else { continue };
+        let to = scratch.wrapping_add(index * OPEN_BYTES * blocks);
+        // SAFETY: the panel holds the blocks, and the scratch has room for two panels' worth.
+        if unsafe { open_panel::<V>(matrix, panel, blocks, to) } {
+            *opened = Some(to.cast_const());
+        }
+    }
+    let mut row = 0;
+    while row < input.rows {
+        let tall = many(V::TILE, input.rows - row);
+        run_tile::<V>(job, input, (panel, row), (1, tall), opened);
+        row += tall;
+    }
+}
+
+/// Computes one tile and puts it where it belongs.
+fn run_tile<V: Backend>(
+    job: &Job<'_>,
+    input: &Input<'_>,
+    (panel, row): (usize, usize),
+    (wide, tall): (usize, usize),
+    opened: [Option<*const u8>; 2],
+) {
+    let mut tile = [0.0_f32; TILE_NUMBERS];
+    let [opened, opened_up] = opened;
+    let n = wide * tall * PANEL_ROWS;
+    // SAFETY: panels and rows exist, by the loops above, and no tile shape holds more numbers than the array.
+    unsafe {
+        any_tile::<V>(
+            job.matrix,
+            input,
+            (panel, row),
+            (wide, tall),
+            opened,
+            tile.as_mut_ptr(),
+        )
+    };
+    if let Some((up, bend)) = job.up {
+        let mut other = [0.0_f32; TILE_NUMBERS];
+        // SAFETY: as above; both arrays hold `n` numbers.
+        unsafe {
+            any_tile::<V>(
+                up,
+                input,
+                (panel, row),
+                (wide, tall),
+                opened_up,
+                other.as_mut_ptr(),
+            );
+            V::gated(bend, tile.as_ptr(), other.as_ptr(), n, tile.as_mut_ptr());
+        }
+    }
+    let outputs = job.matrix.rows();
+    for (index, numbers) in tile.chunks_exact(PANEL_ROWS).take(wide * tall).enumerate() {
+        let first = (panel + index / tall) * PANEL_ROWS;
+        let count = PANEL_ROWS.min(outputs - first);
+        // SAFETY: these outputs belong to this unit's panels, lie in the output, and nobody else touches them.
+        let out = unsafe {
+            let at = job.out.at((row + index % tall) * outputs + first);
+            std::slice::from_raw_parts_mut(at, count)
+        };
+        let bias = job.bias.and_then(|bias| bias.get(first..first + count));
+        put(out, numbers, bias, job.add);
+    }
+}
+
+/// The end of a product: the bias is added to the sum, the result to what was there.
+fn put(out: &mut [f32], numbers: &[f32], bias: Option<&[f32]>, add: bool) {
+    match (bias, add) {
+        (None, false) => {
+            for (out, y) in out.iter_mut().zip(numbers) {
+                *out = *y;
+            }
+        }
+        (None, true) => {
+            for (out, y) in out.iter_mut().zip(numbers) {
+                *out += *y;
+            }
+        }
+        (Some(bias), _) => {
+            for ((out, y), bias) in out.iter_mut().zip(numbers).zip(bias) {
+                let y = *y + *bias;
+                *out = if add { *out + y } else { y };
+            }
+        }
+    }
+}
+
+/// Unpacks a panel whose kind is worth it; `false` for those read as they are.
+///
+/// # Safety
+/// As for the entry it calls.
+unsafe fn open_panel<V: Backend>(
+    matrix: &Matrix,
+    panel: usize,
+    blocks: usize,
+    to: *mut u8,
+) -> bool {
+    let (base, group, p) = matrix.place(panel);
+    let panel = (group, p);
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match matrix.kind() {
+            WeightKind::Q4_0 => V::open::<Small<false, false>>(base, panel, blocks, to),
+            WeightKind::Q4_1 => V::open::<Small<false, true>>(base, panel, blocks, to),
+            WeightKind::Q5_0 => V::open::<Small<true, false>>(base, panel, blocks, to),
+            WeightKind::Q5_1 => V::open::<Small<true, true>>(base, panel, blocks, to),
+            WeightKind::Q4K => V::open::<Super<false>>(base, panel, blocks, to),
+            WeightKind::Q5K => V::open::<Super<true>>(base, panel, blocks, to),
+            WeightKind::Q6K => V::open::<Six>(base, panel, blocks, to),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Computes a tile of any kind.
+///
+/// # Safety
+/// Panels and rows exist; `out` holds the tile.
+unsafe fn any_tile<V: Backend>(
+    matrix: &Matrix,
+    input: &Input<'_>,
+    (panel, row): (usize, usize),
+    shape: (usize, usize),
+    opened: Option<*const u8>,
+    out: *mut f32,
+) {
+    let columns = input.columns;
+    let (base, group, first) = matrix.place(panel);
+    let plain = PlainTile {
+        base,
+        group,
+        first,
+        x: input.x.as_ptr().wrapping_add(row * columns),
+        columns,
+        out,
+    };
+    // An unpacked panel is a group of its own.
+    let (base, group, first) = opened.map_or((base, group, first), |opened| (opened, 1, 0));
+    let quant = QuantTile {
+        base,
+        group,
+        first,
+        rows: input.quants,
+        row,
+        out,
+    };
+    let open = opened.is_some();
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match matrix.kind() {
+            WeightKind::F32 => plain_shape::<V, Single>(&plain, shape),
+            WeightKind::F16 => plain_shape::<V, Half>(&plain, shape),
+            WeightKind::Bf16 => plain_shape::<V, Brain>(&plain, shape),
+            WeightKind::Q8_0 => quant_shape::<V, Q8>(&quant, shape),
+            WeightKind::Q4_0 => maybe_open::<V, Small<false, false>>(&quant, shape, open),
+            WeightKind::Q4_1 => maybe_open::<V, Small<false, true>>(&quant, shape, open),
+            WeightKind::Q5_0 => maybe_open::<V, Small<true, false>>(&quant, shape, open),
+            WeightKind::Q5_1 => maybe_open::<V, Small<true, true>>(&quant, shape, open),
+            WeightKind::Q4K => maybe_open::<V, Super<false>>(&quant, shape, open),
+            WeightKind::Q5K => maybe_open::<V, Super<true>>(&quant, shape, open),
+            WeightKind::Q6K => maybe_open::<V, Six>(&quant, shape, open),
+        }
+    }
+}
+
+unsafe fn maybe_open<V: Backend, W: Format>(t: &QuantTile, shape: (usize, usize), open: bool) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        if open {
+            open_shape::<V, Open<W>>(t, shape.1);
+        } else {
+            few_shape::<V, W>(t, shape);
+        }
+    }
+}
+
+/// Tiles of packed panels.
+unsafe fn few_shape<V: Backend, W: Format>(t: &QuantTile, shape: (usize, usize)) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match shape {
+            (4, 1) => V::quant::<W, 4, 1>(t),
+            (4, 2) => V::quant::<W, 4, 2>(t),
+            (2, 1) => V::quant::<W, 2, 1>(t),
+            (2, 2) => V::quant::<W, 2, 2>(t),
+            (2, 4) => V::quant::<W, 2, 4>(t),
+            (1, 2) => V::quant::<W, 1, 2>(t),
+            (1, 4) => V::quant::<W, 1, 4>(t),
+            (1, 8) => V::quant::<W, 1, 8>(t),
+            _ => V::quant::<W, 1, 1>(t),
+        }
+    }
+}
+
+/// Tiles of unpacked panels.
+unsafe fn open_shape<V: Backend, W: Format>(t: &QuantTile, tall: usize) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match tall {
+            12 => V::quant::<W, 1, 12>(t),
+            8 => V::quant::<W, 1, 8>(t),
+            4 => V::quant::<W, 1, 4>(t),
+            2 => V::quant::<W, 1, 2>(t),
+            _ => V::quant::<W, 1, 1>(t),
+        }
+    }
+}
+
+/// Tiles of a kind that needs no unpacking.
+unsafe fn quant_shape<V: Backend, W: Format>(t: &QuantTile, shape: (usize, usize)) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match shape {
+            (1, 12) => V::quant::<W, 1, 12>(t),
+            _ => few_shape::<V, W>(t, shape),
+        }
+    }
+}
+
+unsafe fn plain_shape<V: Backend, W: Plain>(t: &PlainTile, shape: (usize, usize)) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match shape {
+            (4, 1) => V::plain::<W, 4, 1>(t),
+            (4, 2) => V::plain::<W, 4, 2>(t),
+            (2, 1) => V::plain::<W, 2, 1>(t),
+            (2, 2) => V::plain::<W, 2, 2>(t),
+            (2, 4) => V::plain::<W, 2, 4>(t),
+            (1, 2) => V::plain::<W, 1, 2>(t),
+            (1, 4) => V::plain::<W, 1, 4>(t),
+            (1, 8) => V::plain::<W, 1, 8>(t),
+            (1, 12) => V::plain::<W, 1, 12>(t),
+            _ => V::plain::<W, 1, 1>(t),
+        }
+    }
+}
