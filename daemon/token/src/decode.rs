@@ -96,17 +96,19 @@ impl Detokenizer<'_> {
         let mut text = String::new();
         let mut kept = 0;
         for chunk in self.pending.utf8_chunks() {
+            if kept > 0 {
+                // Something follows the beginning of a character that is not its end: it was broken off.
+                text.push(char::REPLACEMENT_CHARACTER);
+                kept = 0;
+            }
             text.push_str(chunk.valid());
-            kept = 0;
-            if !chunk.invalid().is_empty() {
-                if incomplete(chunk.invalid()) {
-                    kept = chunk.invalid().len();
-                } else {
-                    text.push(char::REPLACEMENT_CHARACTER);
-                }
+            let invalid = chunk.invalid();
+            if incomplete(invalid) {
+                kept = invalid.len();
+            } else if !invalid.is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
             }
         }
-        // Only what stands last can still be completed: before anything else it was broken off.
         let done = self.pending.len() - kept;
         self.pending.drain(..done);
         text

@@ -274,3 +274,86 @@ fn symbol(symbols: &[Symbol], at: u32) -> Option<&Symbol> {
 fn symbol_mut(symbols: &mut [Symbol], at: u32) -> Option<&mut Symbol> {
     symbols.get_mut(usize::try_from(at).ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Model, rank_of_score};
+    use crate::{
+        from_gguf::pairs,
+        vocab::{Kind, Vocab},
+    };
+
+    /// A vocabulary over `abc` whose joint tokens are all words of two to four letters, ordered by `seed`.
+    fn vocabulary(seed: u32) -> (Vocab, Model, Model) {
+        let mut words: Vec<Vec<u8>> = vec![Vec::new()];
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..4 {
+            words = words
+                .iter()
+                .flat_map(|word| b"abc".iter().map(move |c| [&word[..], &[*c]].concat()))
+                .collect();
+            all.extend(words.clone());
+        }
+        let shuffled = |word: &Vec<u8>| {
+            word.iter().fold(seed, |hash, &byte| {
+                (hash ^ u32::from(byte))
+                    .wrapping_mul(0x0100_0193)
+                    .rotate_left(5)
+            })
+        };
+        let (letters, joint) = all.split_at_mut(3);
+        joint.sort_by_key(shuffled);
+        let mut vocab = Vocab::with_capacity(letters.len() + joint.len()).expect("few");
+        for word in letters.iter().chain(joint.iter()) {
+            vocab.push(word, Kind::Normal).expect("fits");
+        }
+        let merges = joint.iter().flat_map(|word| {
+            (1..word.len()).map(|at| Some((word[..at].to_vec(), word[at..].to_vec())))
+        });
+        let ranks = Model::Ranks {
+            pairs: pairs(&vocab, merges).expect("all are tokens"),
+            whole: false,
+            bytes: true,
+        };
+        let count = u16::try_from(vocab.len()).expect("few");
+        let scores = (0..count).map(|at| rank_of_score(-f32::from(at))).collect();
+        (vocab, ranks, Model::Scores(scores))
+    }
+
+    proptest! {
+        #[test]
+        fn a_queue_joins_what_looking_at_all_pairs_joins(word in "[abc]{0,60}", seed in any::<u32>()) {
+            let (vocab, ranks, scores) = vocabulary(seed);
+            for model in [&ranks, &scores] {
+                let start = model.symbols(&vocab, super::Unknown::default(), &word);
+                let (mut scanned, mut queued) = (start.clone(), start);
+                model.scan(&vocab, &word, &mut scanned);
+                model.queue(&vocab, &word, &mut queued);
+                let ids = |symbols: &[super::Symbol]| -> Vec<u32> {
+                    symbols.iter().map(|symbol| symbol.token).collect()
+                };
+                prop_assert_eq!(ids(&scanned), ids(&queued));
+            }
+        }
+    }
+
+    #[test]
+    fn higher_scores_have_lower_ranks() {
+        let scores = [
+            f32::INFINITY,
+            1e9,
+            1.0,
+            0.5,
+            1e-40,
+            0.0,
+            -1e-40,
+            -0.5,
+            -1.0,
+            -1e9,
+        ];
+        let ranks: Vec<u32> = scores.into_iter().map(rank_of_score).collect();
+        assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
+    }
+}
