@@ -1,5 +1,10 @@
 //! Attention: the oracle's bits for every back end, cache, chunking and number of threads; what is not seen is absent.
 
+#![expect(
+    clippy::single_range_in_vec_init,
+    reason = "one query token sees one range"
+)]
+
 mod support;
 
 use std::ops::Range;
