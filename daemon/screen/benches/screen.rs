@@ -22,11 +22,26 @@ fn main() {
 
 #[divan::bench(args = [
     "prose", "pages", "json", "cyrillic", "anchors", "almost", "base64", "short-runs", "percent", "nested-percent",
-    "entities", "homoglyphs", "spread", "quotes", "keys", "digits",
+    "entities", "homoglyphs", "spread", "quotes", "keys", "digits", "hex", "deep-json", "combining",
+    "quoted-printable", "escapes", "near-keys", "near-passwords", "base64-of-base64", "near-cards", "joined-strings",
+    "overrides", "invisible",
 ])]
 fn judge(bencher: Bencher<'_, '_>, kind: &str) {
     let text = text(kind);
     bencher.counter(BytesCount::of_str(&text)).bench(|| {
+        SCREEN.judge(&Incoming {
+            tool: "read",
+            bytes: text.as_bytes(),
+            trust: Trust::Untrusted,
+        })
+    });
+}
+
+/// Ordinary sizes: the cost of a byte is the same.
+#[divan::bench(args = [1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20])]
+fn prose_of(bencher: Bencher<'_, '_>, len: usize) {
+    let text = &prose()[..len];
+    bencher.counter(BytesCount::of_str(text)).bench(|| {
         SCREEN.judge(&Incoming {
             tool: "read",
             bytes: text.as_bytes(),

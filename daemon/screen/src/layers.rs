@@ -126,7 +126,7 @@ fn children(
     };
     let joined = if json { fields::join(&view.text) } else { None };
     match joined {
-        // Escapes of a JSON text stand in its strings only, and those are in the joined reading.
+        // Escapes of a JSON text stand in its strings only, and the joined reading has undone them.
         Some((text, map)) => child("fields", text, map, true),
         None => {
             if let Some((text, map, undone)) = unfold::unfold(&view.text) {

@@ -149,7 +149,10 @@ impl Pass<'_> {
                 let digits = tail.iter().position(|&byte| byte == b'}')?;
                 one(hex(bytes, at + 3, digits)?, digits + 4)?
             }
-            b'u' => self.utf16(at)?,
+            b'u' => {
+                let (ch, len) = utf16(bytes, at)?;
+                Piece { ch, len }
+            }
             b'0'..=b'3' => {
                 let digits = bytes.get(at + 1..at + 4)?;
                 let value = digits.iter().try_fold(0_u32, |value, &digit| {
@@ -163,20 +166,6 @@ impl Pass<'_> {
         };
         self.undone.escape = true;
         Some(piece)
-    }
-
-    fn utf16(&self, at: usize) -> Option<Piece> {
-        let bytes = self.text.as_bytes();
-        let first = hex(bytes, at + 2, 4)?;
-        if !(0xD800..0xDC00).contains(&first) {
-            return one(first, 6);
-        }
-        let second = bytes
-            .get(at + 6..at + 8)
-            .filter(|mark| *mark == b"\\u")
-            .and_then(|_| hex(bytes, at + 8, 4))
-            .filter(|second| (0xDC00..0xE000).contains(second))?;
-        one(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00), 12)
     }
 
     /// `%41`, and the several of one character.
@@ -282,6 +271,21 @@ fn next(bytes: &[u8], from: usize, quoted: bool) -> Option<(usize, u8)> {
         }
         at += BLOCK;
     }
+}
+
+/// What `\u0041` at `at` stands for, with its second half where it has one, and its length.
+pub(crate) fn utf16(bytes: &[u8], at: usize) -> Option<(char, usize)> {
+    let first = hex(bytes, at + 2, 4)?;
+    if !(0xD800..0xDC00).contains(&first) {
+        return char::from_u32(first).map(|ch| (ch, 6));
+    }
+    let second = bytes
+        .get(at + 6..at + 8)
+        .filter(|mark| *mark == b"\\u")
+        .and_then(|_| hex(bytes, at + 8, 4))
+        .filter(|second| (0xDC00..0xE000).contains(second))?;
+    let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+    char::from_u32(code).map(|ch| (ch, 12))
 }
 
 fn one(code: u32, len: usize) -> Option<Piece> {

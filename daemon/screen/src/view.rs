@@ -23,6 +23,8 @@ pub(crate) struct Pieces {
     len: usize,
     /// The pieces are parts of different fields: what lies between them belongs to nobody's match.
     apart: bool,
+    /// Where those fields meet in the view.
+    meets: Vec<u32>,
 }
 
 /// From `at` in the view on, every `out` bytes stand for `src` bytes, the first of them at `from`.
@@ -68,6 +70,11 @@ impl Builder {
                 ..Pieces::default()
             },
         }
+    }
+
+    /// What comes next is of another field.
+    pub(crate) fn apart_here(&mut self) {
+        self.pieces.meets.push(narrow(self.text.len()));
     }
 
     /// Copies `source[span]` as it is.
@@ -131,7 +138,7 @@ impl Pieces {
     /// Where fields meet in the view: where its own pieces do, or where the places `below` of its source lie in it.
     pub(crate) fn edges(&self, below: &[u32]) -> Vec<u32> {
         if self.apart {
-            return self.steps.iter().map(|step| step.at).collect();
+            return self.meets.clone();
         }
         let mut edges = Vec::with_capacity(below.len());
         let mut steps = self.steps.iter().peekable();

@@ -110,6 +110,31 @@ pub(crate) fn text(kind: &str) -> String {
         "quotes" => format!("[{}\"\"]", fill(|_| "\"a\",".to_owned())),
         "keys" => fill(|_| "sk- ghp_ AKIA xoxb- eyJ key= token: password ".to_owned()),
         "digits" => fill(|n| format!("{:016} ", n * 7919)),
+        "hex" => prose()
+            .bytes()
+            .take(LEN / 2)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        "deep-json" => format!(
+            "{}\"x\"{}",
+            fill(|_| "{\"a\":[".to_owned()),
+            fill(|_| "]}".to_owned())
+        ),
+        "combining" => fill(|_| "i\u{301}\u{336}g\u{300}n\u{35c}o\u{489}r\u{301}e ".to_owned()),
+        "quoted-printable" => fill(|n| format!("=69=67=6E=6F=72=65 a{n}=\n")),
+        "escapes" => format!("[{}\"\"]", fill(|_| "\"\\u0069\\u0067\\n\",".to_owned())),
+        "near-keys" => fill(|_| {
+            "AKIAZ4QF7K2NXP9LMQ8 ghp_aZbYcXdWeVuTs9R8q7P6o5 sk-abcdefghijklmno eyJhbGciOi.eyJ "
+                .to_owned()
+        }),
+        "near-passwords" => {
+            fill(|n| format!("password = \"changeme\" token: example_{n} secret='${{env}}' "))
+        }
+        "base64-of-base64" => STANDARD.encode(STANDARD.encode(&prose()[..LEN * 9 / 16])),
+        "near-cards" => fill(|n| format!("4111 1111 1111 {:04} ", n % 1000)),
+        "joined-strings" => fill(|_| "'ab' + 'cd' ".to_owned()),
+        "overrides" => fill(|_| "\u{202e}erongi\u{202c} ".to_owned()),
+        "invisible" => fill(|_| "a\u{200b}\u{200c}".to_owned()),
         kind => panic!("no text called {kind}"),
     }
 }
