@@ -9,7 +9,7 @@ use crate::{
     date,
     forms::{self, Shape, VALUE_BYTES_MAX},
     ledger::{CONFIDENTIAL, ENDORSED, Entry, Ledger, NOWHERE, TAINTED, TRUSTED, USER},
-    rules::{Allow, Answer, Control, ControlRule, Rules, SinkRule, Text},
+    rules::{Allow, Answer, Control, ControlRule, Rules, SinkRule, Text, folded},
     verdict::{FlowVerdict, Why},
 };
 
@@ -24,7 +24,7 @@ impl Ledger {
     #[must_use]
     pub fn check(&self, rules: &Rules, tool: &str, args: &Args<'_>) -> FlowVerdict {
         let mut verdict = FlowVerdict::clear();
-        let count = self.counts.get(tool).copied().unwrap_or_default();
+        let count = self.counts.get(&*folded(tool)).copied().unwrap_or_default();
         if let Some(scope) = &self.scope {
             match scope.tools.get(tool) {
                 None => verdict.object(String::new, Why::OutOfScope, Answer::Deny),
@@ -34,7 +34,7 @@ impl Ledger {
                 Some(_) => {}
             }
         }
-        let Some(sink) = rules.sinks.get(tool) else {
+        let Some(sink) = rules.sink(tool) else {
             return verdict;
         };
         if sink.count_max.is_some_and(|most| count >= most) {
@@ -72,7 +72,7 @@ impl Ledger {
 
     /// A person consented to this call: the values of its controls count as the user's from now on.
     pub fn approve(&mut self, rules: &Rules, tool: &str, args: &Args<'_>) {
-        let Some(sink) = rules.sinks.get(tool) else {
+        let Some(sink) = rules.sink(tool) else {
             return;
         };
         let roles = Roles::of(sink, args);

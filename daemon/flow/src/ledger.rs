@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     forms::{self, Shape},
-    rules::{Answer, Rules, Scope},
+    rules::{Answer, Rules, Scope, folded},
     store::Store,
     verdict::{FlowVerdict, Label},
     words::Words,
@@ -217,7 +217,7 @@ impl Ledger {
             .as_ref()
             .is_some_and(|scope| scope.tools.contains_key(tool));
         if scoped || rules.is_sink(tool) {
-            let count = self.counts.entry(tool.into()).or_default();
+            let count = self.counts.entry(folded(tool).into_owned()).or_default();
             *count = count.saturating_add(1);
         }
         for index in &verdict.uses {

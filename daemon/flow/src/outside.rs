@@ -158,4 +158,26 @@ mod tests {
         assert_eq!(asks(&ledger, "ann@a.example"), Answer::Deny);
         assert_eq!(asks(&ledger, "bob@b.example"), Answer::Allow);
     }
+
+    #[test]
+    fn a_sink_is_gated_and_counted_however_it_is_spelled() {
+        let sink = Sink::new("Send_Mail")
+            .control(Control::new("to"))
+            .count_max(1);
+        let rules = Rules::builder().sink(sink).build().expect("sound");
+        let mut ledger = Ledger::default();
+        ledger.user_said("write to bob@b.example");
+        let args = Args::parse("{\"to\":\"bob@b.example\"}", &super::LIMITS).expect("sound");
+        for (tool, answer) in [("send_mail", Answer::Allow), ("SEND_MAIL", Answer::Deny)] {
+            assert!(rules.is_sink(tool), "{tool}");
+            let found = ledger.check(&rules, tool, &args);
+            assert_eq!(found.answer, answer, "{tool}");
+            ledger.settle(&rules, tool, &found);
+        }
+        let twice = Rules::builder()
+            .sink(Sink::new("a"))
+            .sink(Sink::new("A"))
+            .build();
+        assert!(twice.is_err());
+    }
 }

@@ -1,6 +1,6 @@
 //! What the operator says about tools before any of them is called.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use fak_args::{Selector, SelectorError};
 
@@ -449,7 +449,7 @@ impl RulesBuilder {
         }
         for sink in &self.sinks {
             let compiled = compile_sink(sink, &mut classes)?;
-            if rules.sinks.insert(&sink.tool, compiled) {
+            if rules.sinks.insert(&folded(&sink.tool), compiled) {
                 return Err(RulesError::Twice(sink.tool.clone()));
             }
         }
@@ -483,10 +483,23 @@ impl Rules {
         RulesBuilder::default()
     }
 
-    /// Whether calls of this tool are gated.
+    pub(crate) fn sink(&self, tool: &str) -> Option<&SinkRule> {
+        self.sinks.get(&folded(tool))
+    }
+
+    /// Whether calls of this tool are gated; ASCII case makes no difference.
     #[must_use]
     pub fn is_sink(&self, tool: &str) -> bool {
-        self.sinks.get(tool).is_some()
+        self.sink(tool).is_some()
+    }
+}
+
+/// A sink's name as it is looked up and counted, ASCII case aside: what is gated is gated however it is spelled.
+pub(crate) fn folded(tool: &str) -> Cow<'_, str> {
+    if tool.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        tool.to_ascii_lowercase().into()
+    } else {
+        tool.into()
     }
 }
 

@@ -28,8 +28,17 @@ pub(crate) fn resolve(manifest: &Manifest, problems: &mut Vec<Diagnostic>) -> Op
         problems,
         classes: Vec::new(),
     };
-    check.tools("sources", said.sources.iter().map(|source| &source.tool));
-    check.tools("sinks", said.sinks.iter().map(|sink| &sink.tool));
+    check.tools(
+        "sources",
+        said.sources
+            .iter()
+            .map(|source| (&source.tool, source.tool.clone())),
+    );
+    let folded = |sink: &Sink| sink.tool.to_ascii_lowercase();
+    check.tools(
+        "sinks",
+        said.sinks.iter().map(|sink| (&sink.tool, folded(sink))),
+    );
     for source in &said.sources {
         check.source(source);
     }
@@ -155,10 +164,11 @@ impl Check<'_> {
     }
 
     /// Entries of a list that name one tool twice, which only a manifest built by code can hold.
-    fn tools<'t>(&mut self, list: &str, tools: impl Iterator<Item = &'t String>) {
+    /// Refuses tools that are compared as the same name.
+    fn tools<'t>(&mut self, list: &str, tools: impl Iterator<Item = (&'t String, String)>) {
         let mut seen = HashSet::new();
-        for tool in tools {
-            if !seen.insert(tool) {
+        for (tool, compared) in tools {
+            if !seen.insert(compared) {
                 let message = format!("`{}` is named twice", shown(tool));
                 self.error(format!("flow.{list}.{tool}"), message, "say it in one rule");
             }

@@ -24,7 +24,6 @@ pub(super) fn flow(manifest: &Manifest, found: &mut Vec<Diagnostic>) {
             let help = "allow the tool or take the sink away";
             warn(found, here.clone(), message, help);
         }
-        other_letters(manifest, &sink.tool, &here, found);
         for control in &sink.controls {
             let here = format!("{here}.controls.{}", control.at);
             classes(flow, control, &here, found);
@@ -34,27 +33,6 @@ pub(super) fn flow(manifest: &Manifest, found: &mut Vec<Diagnostic>) {
         }
     }
     endorsed(flow, found);
-}
-
-/// A prefix allows a tool's name in other letters too, and a sink is compared exactly.
-fn other_letters(manifest: &Manifest, tool: &str, here: &str, found: &mut Vec<Diagnostic>) {
-    let mut prefixes = manifest.allow_prefix.iter();
-    let Some(prefix) = prefixes.find(|prefix| tool.starts_with(prefix.as_str())) else {
-        return;
-    };
-    let flow = manifest.flow.as_ref();
-    let mut sinks = flow.iter().flat_map(|flow| &flow.sinks);
-    let covered = sinks.any(|sink| {
-        let stem = sink.tool.strip_suffix('*');
-        stem.is_some_and(|stem| prefix.starts_with(stem))
-    });
-    if !covered {
-        let (name, prefix) = (shown(tool), shown(prefix));
-        let message =
-            format!("`{name}` is gated as it is spelled, and `{prefix}` allows every spelling");
-        let help = "list the tool in `allow` instead, or gate the whole prefix";
-        warn(found, here.to_owned(), message, help);
-    }
 }
 
 /// Whether some permission speaks of a tool pattern.

@@ -1,5 +1,7 @@
 //! Information flow as the file says it: whose words stand where, which arguments steer, what may cross.
 
+use crate::diff::starts_with_folded;
+
 /// What a profile says about information flow. Everything in it gates calls; nothing in it allows a tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -137,10 +139,11 @@ impl Flow {
     /// What gates calls of this tool: its exact name, else the longest prefix.
     #[must_use]
     pub fn sink(&self, tool: &str) -> Option<&Sink> {
-        let exact = self.sinks.iter().find(|sink| sink.tool == tool);
+        let mut sinks = self.sinks.iter();
+        let exact = sinks.find(|sink| sink.tool.eq_ignore_ascii_case(tool));
         let prefixes = self.sinks.iter().filter(|sink| {
             let prefix = sink.tool.strip_suffix('*');
-            prefix.is_some_and(|prefix| tool.starts_with(prefix))
+            prefix.is_some_and(|prefix| starts_with_folded(tool, prefix))
         });
         exact.or_else(|| prefixes.max_by_key(|sink| sink.tool.len()))
     }

@@ -133,6 +133,10 @@ fn what_says_nothing_or_contradicts_itself_is_refused() {
             "p:2:16: error: `send_log` is in `safe_sinks`, and `send_*` gates it",
         ),
         (
+            "flow: {sinks: {send: {}, Send: {}}}",
+            "`Send` is named twice",
+        ),
+        (
             "safe_sinks: [Send]\nflow: {sinks: {send: {}}}",
             "`Send` is in `safe_sinks`, and `send` gates it",
         ),
