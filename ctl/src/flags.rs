@@ -23,7 +23,7 @@ pub(crate) use emergency::{EmergencyFlags, EmergencyVerb};
 pub(crate) use hook::{Harness, HookFlags, OnError, OnWitness};
 pub(crate) use policy::{LearnFlags, PolicyVerb, WhichPolicy};
 pub(crate) use results::{AdmitFlags, PageInFlags, TaintVerb, TellFlags};
-pub(crate) use screening::{TextFlags, TextFrom};
+pub(crate) use screening::{ShapeFlags, TextFlags, TextFrom};
 pub(crate) use session::{Left, ReserveFlags, SessionVerb, SetFlags, SettleFlags, WhichSession};
 
 /// Longest time a verb waits or lasts. LIMIT: a day; an emergency begins another instead, each is a row.
@@ -203,6 +203,13 @@ Needs the role admin and, where there is one, the administrators' socket.")]
     /// Check the installation; each finding comes with its fix
     #[command(args_conflicts_with_subcommands = true)]
     Doctor(DoctorFlags),
+    /// Does a model's answer repeat itself or fall apart? Judged here, without fakd
+    #[command(after_help = "\
+Examples:
+  run-model | tee answer.txt | fakctl answer-shape && use answer.txt
+
+Exit codes: 0 it does not; 1 it does; 2 the command line is wrong.")]
+    AnswerShape(ShapeFlags),
     /// Write, check, explain, compare and test policies; needs no daemon
     #[command(subcommand)]
     Policy(PolicyVerb),

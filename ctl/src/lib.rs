@@ -101,6 +101,7 @@ fn run(out: &Out, global: &GlobalFlags, verb: Verb) -> Outcome {
             Some(DoctorVerb::Text(text)) => screening::text(out, &text),
             None => doctor::doctor(out, daemon, &flags),
         },
+        Verb::AnswerShape(flags) => screening::shape(out, &flags),
         Verb::Policy(verb) => policy::policy(out, daemon, verb),
         Verb::Audit(verb) => audit::audit(out, daemon, verb),
         Verb::Backup(verb) => backup::backup(out, verb),

@@ -1,11 +1,13 @@
 //! `doctor text`, `answer-shape`: what would be done with a text, said here and without fakd.
 
-use fak_screen::{Admission, Finding, Incoming, Outcome as Rung, Screen, Settings, Trust};
+use fak_screen::{
+    Admission, Finding, Incoming, Outcome as Rung, Screen, Settings, Trust, shape::answer_shape,
+};
 use serde::Serialize;
 
 use crate::{
     exit::{Exit, Outcome},
-    flags::{TextFlags, TextFrom},
+    flags::{ShapeFlags, TextFlags, TextFrom},
     out::{Out, Tint, plain, table},
     results,
 };
@@ -44,6 +46,30 @@ pub(crate) fn text(out: &Out, flags: &TextFlags) -> Outcome {
     } else {
         Exit::No
     })
+}
+
+/// Says whether a model's answer has fallen apart. Bytes that are no text count as marks of their own.
+pub(crate) fn shape(out: &Out, flags: &ShapeFlags) -> Outcome {
+    let bytes = results::read(&flags.file)?;
+    let found = answer_shape(&String::from_utf8_lossy(&bytes));
+    if out.json {
+        #[derive(Serialize)]
+        struct ShapeObject<'a> {
+            degenerate: bool,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            why: &'a str,
+        }
+        out.object(&ShapeObject {
+            degenerate: found.degenerate,
+            why: found.why,
+        })?;
+    } else if found.degenerate {
+        let said = out.paint(Tint::Bad, "degenerate");
+        out.text(&format!("{said}: {}\n", found.why))?;
+    } else {
+        out.text(&format!("{}\n", out.paint(Tint::Good, "sound")))?;
+    }
+    Ok(if found.degenerate { Exit::No } else { Exit::Ok })
 }
 
 /// A rung as the verdict it becomes, and what that means.

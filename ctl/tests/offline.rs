@@ -554,6 +554,39 @@ fn a_text_is_screened_here_and_no_secret_is_repeated() {
     }
 }
 
+#[test]
+fn an_answer_that_repeats_itself_is_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let ask = |words: &[&str], input: &str| {
+        run(fakctl(dir.path()).arg("answer-shape").args(words), input)
+    };
+    let broken = "the system is fine. ".repeat(12);
+    let output = ask(&[], &broken);
+    assert_eq!(
+        (code(&output), stdout(&output).as_str()),
+        (1, "degenerate: phrase-loop\n")
+    );
+    let output = ask(&["--json"], &broken);
+    let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (&object["degenerate"], &object["why"]),
+        (&true.into(), &"phrase-loop".into())
+    );
+    for sound in ["", "Yes, that works.", "no no no"] {
+        let output = ask(&[], sound);
+        assert_eq!(
+            (code(&output), stdout(&output).as_str()),
+            (0, "sound\n"),
+            "{sound}"
+        );
+    }
+    let file = dir.path().join("answer");
+    std::fs::write(&file, &broken).unwrap();
+    assert_eq!(code(&ask(&["--quiet", file.to_str().unwrap()], "")), 1);
+    assert_eq!(code(&ask(&["/no/such"], "")), 66);
+    assert_eq!(code(&ask(&["--loud"], "")), 2);
+}
+
 fn base64_of(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)

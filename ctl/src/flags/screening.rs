@@ -27,3 +27,11 @@ pub(crate) enum TextFrom {
     /// A text about attacks is no attack
     Local,
 }
+
+/// A model's answer.
+#[derive(Args, Debug)]
+pub(crate) struct ShapeFlags {
+    /// The answer; - for standard input
+    #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) file: String,
+}

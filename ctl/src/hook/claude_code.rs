@@ -9,7 +9,10 @@
 //! Exit code 2 would void it, so a result is kept back with exit code 0, and `decision` tells releases that do not know
 //! the member. The error of a tool that failed cannot be replaced, only spoken about.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
@@ -29,7 +32,50 @@ pub(super) const NAMES: Names = Names {
 const MCP_PREFIX: &str = "mcp__";
 
 pub(super) fn parse(text: &str, place: &Place) -> Result<Moment, Failure> {
-    tool_event(text, place, &NAMES)
+    let mut moment = tool_event(text, place, &NAMES)?;
+    if let Moment::After(result) = &mut moment
+        && result.request.tool == READ
+        && let Some(bytes) = picture(&result.spelled)
+    {
+        result.request.result = bytes;
+    }
+    Ok(moment)
+}
+
+/// The tool whose result may be a picture, in this form and no other.
+const READ: &str = "Read";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Picture {
+    #[serde(rename = "type")]
+    form: String,
+    file: PictureFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "named so that nothing else may stand beside the picture"
+)]
+struct PictureFile {
+    base64: String,
+    #[serde(rename = "type")]
+    media: String,
+    #[serde(rename = "originalSize", default)]
+    size: u64,
+    #[serde(default)]
+    dimensions: BTreeMap<String, f64>,
+}
+
+/// A picture is admitted as its own bytes: spelled as text, a large one would count as a text nobody can read.
+fn picture(spelled: &str) -> Option<Vec<u8>> {
+    let picture: Picture = serde_json::from_str(spelled).ok()?;
+    let is_picture = picture.form == "image" && picture.file.media.starts_with("image/");
+    is_picture
+        .then(|| STANDARD.decode(&picture.file.base64).ok())
+        .flatten()
 }
 
 #[derive(Serialize)]
@@ -82,6 +128,23 @@ pub(super) fn before(ruling: Ruling, approve: bool) -> Reply {
     }
 }
 
+/// One clear point: words where a picture's bytes belong would spoil the conversation.
+const POINT: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAC0lEQVR42mNgAAIAAAUAAen63NgAAAAASUVORK5CYII=";
+
+/// For a picture, another one that shows nothing.
+fn blank_picture(result: &HookResult) -> Option<Box<RawValue>> {
+    if result.request.tool != READ {
+        return None;
+    }
+    picture(&result.spelled)?;
+    let mut blank: serde_json::Value = serde_json::from_str(&result.spelled).ok()?;
+    let file = blank.get_mut("file")?.as_object_mut()?;
+    file.insert("base64".to_owned(), POINT.into());
+    file.insert("type".to_owned(), "image/png".into());
+    serde_json::value::to_raw_value(&blank).ok()
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct After<'a> {
@@ -121,7 +184,8 @@ pub(super) fn after(result: &HookResult, screened: &Screened) -> Reply {
     };
     let has_failed = result.event != NAMES.after;
     let is_mcp = result.request.tool.starts_with(MCP_PREFIX);
-    let value = shape::instead(&result.spelled, is_mcp, text);
+    let value =
+        blank_picture(result).unwrap_or_else(|| shape::instead(&result.spelled, is_mcp, text));
     let value = Some(value.as_ref()).filter(|_| !has_failed);
     Reply::pass(json(&After {
         block: (is_withheld && !has_failed).then_some(Block {

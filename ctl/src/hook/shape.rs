@@ -86,7 +86,7 @@ fn is_form(key: &str, text: &str) -> bool {
         && text.len() <= WORD_BYTES_MAX
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            .all(|byte| byte.is_ascii_alphabetic() || b"_-/+".contains(&byte))
 }
 
 fn longest_text(
