@@ -236,6 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_asked_is_asked_for_every_claim_and_a_refusal_for_none() {
+        let wants = |by: &str, claims: &[&str]| Verdict {
+            claims: Some(claims.iter().map(|claim| Arc::from(*claim)).collect()),
+            ..Verdict::of(VerdictKind::RequireWitness, by)
+        };
+        let both = [wants("a", &["x", "y"]), wants("b", &["y", "z"])];
+        let asked = fold(both.clone());
+        assert_eq!((&*asked.by, asked.claims().len()), ("a", 3));
+        let refused = Verdict::deny(Reason::PolicyBlock, "deny/x", "");
+        assert_eq!(fold(both.into_iter().chain([refused])).claims, None);
+    }
+
+    #[test]
     fn a_relaxed_refusal_is_carried_by_the_allow() {
         let mut relaxed = Verdict::defer("rate_limit/0");
         relaxed.would_deny = Some(Reason::RateLimited);
