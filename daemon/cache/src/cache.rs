@@ -504,7 +504,9 @@ impl Cache {
     pub fn apply(&mut self, step: &Step) -> Vec<Gone> {
         let gone = self.state.apply(step, &self.limits);
         let entries = &self.state.entries;
-        self.used.retain(|key, _| entries.contains_key(key));
+        if self.used.len() > entries.len() {
+            self.used.retain(|key, _| entries.contains_key(key));
+        }
         if let Change::Kept { key, .. } = &step.0 {
             self.count += 1;
             self.used.insert(*key, self.count);

@@ -252,10 +252,7 @@ impl State {
                 entry,
                 gone: keys,
             } => {
-                for key in keys {
-                    self.remove(key, &mut gone);
-                }
-                self.remove(key, &mut gone);
+                gone = self.remove(keys.iter().chain([key]));
                 self.insert(*key, entry.clone());
                 // The new one may need what an older one let go.
                 gone.retain(|gone| (&gone.who, &gone.seal) != (&entry.who, &entry.seal));
@@ -266,7 +263,7 @@ impl State {
                     tool: tool.clone(),
                     effect: effect.clone(),
                 };
-                self.evict(step, who, kind, &mut gone);
+                gone = self.evict(step, who, kind);
             }
             Change::Revoked { witness } => {
                 self.trust = self.trust.saturating_add(1);
@@ -278,23 +275,17 @@ impl State {
                 let kind = EventKind::Revocation {
                     witness: witness.clone(),
                 };
-                self.evict(step, "", kind, &mut gone);
+                gone = self.evict(step, "", kind);
             }
-            Change::Dropped { gone: keys } => {
-                for key in keys {
-                    self.remove(key, &mut gone);
-                }
-            }
+            Change::Dropped { gone: keys } => gone = self.remove(keys),
         }
         gone
     }
 
     /// Removes what a step touches, and says so in the feed.
-    fn evict(&mut self, step: &Step, who: &str, kind: EventKind, gone: &mut Vec<Gone>) {
+    fn evict(&mut self, step: &Step, who: &str, kind: EventKind) -> Vec<Gone> {
         let keys = self.touched(step);
-        for key in &keys {
-            self.remove(key, gone);
-        }
+        let gone = self.remove(&keys);
         let event = Event {
             cursor: 0,
             kind,
@@ -303,6 +294,7 @@ impl State {
             trust: self.trust,
         };
         self.feed.push(who, event);
+        gone
     }
 
     pub(crate) fn touched(&self, step: &Step) -> Vec<Key> {
@@ -319,24 +311,34 @@ impl State {
         self.entries.insert(key, entry);
     }
 
-    fn remove(&mut self, key: &Key, gone: &mut Vec<Gone>) {
-        let Some(entry) = self.entries.remove(key) else {
-            return;
-        };
-        if let Some(own) = self.taken.get_mut(&entry.who) {
-            own.leave(entry.len);
-            if own.entries == 0 {
-                self.taken.remove(&entry.who);
+    /// Removes entries. Returns the seals that no other entry of their principal needs.
+    fn remove<'a>(&mut self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<Gone> {
+        let mut gone = BTreeSet::new();
+        for key in keys {
+            let Some(entry) = self.entries.remove(key) else {
+                continue;
+            };
+            if let Some(own) = self.taken.get_mut(&entry.who) {
+                own.leave(entry.len);
+                if own.entries == 0 {
+                    self.taken.remove(&entry.who);
+                }
+            }
+            self.all.leave(entry.len);
+            gone.insert((entry.who, entry.seal));
+        }
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        let mut needed = BTreeSet::new();
+        for entry in self.entries.values() {
+            let seal = (entry.who.clone(), entry.seal.clone());
+            if gone.contains(&seal) {
+                needed.insert(seal);
             }
         }
-        self.all.leave(entry.len);
-        let mut others = self.entries.values();
-        if !others.any(|other| (&other.who, &other.seal) == (&entry.who, &entry.seal)) {
-            gone.push(Gone {
-                who: entry.who,
-                seal: entry.seal,
-            });
-        }
+        let gone = gone.into_iter().filter(|seal| !needed.contains(seal));
+        gone.map(|(who, seal)| Gone { who, seal }).collect()
     }
 }
 
