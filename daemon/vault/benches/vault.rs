@@ -77,3 +77,32 @@ fn open(bencher: Bencher<'_, '_>, blobs: u64) {
     drop(vault);
     bencher.bench_local(|| Vault::open(&at, key(), Limits::default()).expect("a vault"));
 }
+
+/// A record of a log, durable when it is counted: one sync.
+#[divan::bench(args = [200, 4096], sample_count = 200, sample_size = 1)]
+fn append(bencher: Bencher<'_, '_>, len: usize) {
+    let (_dir, vault) = vault();
+    let record = content(1, len);
+    let log = vault.log("flow/trace-1").expect("a log");
+    bencher.bench_local(|| log.append(&record).expect("appended"));
+}
+
+/// The same without the sync.
+#[divan::bench(args = [200, 4096], sample_count = 200, sample_size = 1)]
+fn append_later(bencher: Bencher<'_, '_>, len: usize) {
+    let (_dir, vault) = vault();
+    let record = content(1, len);
+    let log = vault.log("flow/trace-1").expect("a log");
+    bencher.bench_local(|| log.append_later(&record).expect("appended"));
+}
+
+/// A log of so many records of 200 bytes, read and checked.
+#[divan::bench(args = [100, 1000])]
+fn read_log(bencher: Bencher<'_, '_>, records: u64) {
+    let (_dir, vault) = vault();
+    let log = vault.log("flow/trace-1").expect("a log");
+    for n in 0..records {
+        log.append_later(&content(n, 200)).expect("appended");
+    }
+    bencher.bench(|| log.read_all().expect("read"));
+}

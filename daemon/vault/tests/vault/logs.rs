@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use crate::support::{Key, Mount, names, noise, open, quarantined, tempdir};
+use crate::support::{Key, Mount, memory_dir, names, noise, open, quarantined, tempdir};
 use fak_vault::{
     Damage, Keys, LOG_NAME_BYTES_MAX, Limits, LogError, LogLimits, ReadError, Vault, VaultKey,
 };
@@ -141,7 +141,7 @@ fn nothing_of_name_or_records_is_readable_in_the_file() {
 
 #[test]
 fn a_tail_torn_at_any_byte_is_cut_and_the_rest_is_there() {
-    let (dir, key) = (tempdir(), Key::new());
+    let (dir, key) = (memory_dir(), Key::new());
     let [one, two, _] = three(dir.path(), &key);
     let path = log_file(dir.path());
     let whole = fs::read(&path).unwrap();
@@ -174,7 +174,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_the_rest_is_there() {
 
 #[test]
 fn a_change_of_any_byte_is_found_and_named() {
-    let (dir, key) = (tempdir(), Key::new());
+    let (dir, key) = (memory_dir(), Key::new());
     three(dir.path(), &key);
     let path = log_file(dir.path());
     let whole = fs::read(&path).unwrap();

@@ -39,6 +39,13 @@ pub(crate) fn tempdir() -> TempDir {
         .expect("a directory")
 }
 
+/// The same in memory, where there is such a place: for files that are written thousands of times.
+pub(crate) fn memory_dir() -> TempDir {
+    let mut private = Builder::new();
+    private.permissions(fs::Permissions::from_mode(0o700));
+    private.tempdir_in("/dev/shm").unwrap_or_else(|_| tempdir())
+}
+
 /// A key and a way to give it away more than once.
 pub(crate) struct Key(String);
 
