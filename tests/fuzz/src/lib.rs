@@ -7,8 +7,10 @@ use std::sync::LazyLock;
 
 use fak_args::{Args, Host, parse_host, parse_url, path_within};
 use fak_chain::{Checkpoint, GrowthProof, Note, PublicKey, RowProof};
+use fak_gguf::{Gguf, ModelConfig, Safetensors, Writer};
 use fak_policy::{NoWorld, Policy};
 use fak_screen::{Incoming, Outcome, Screen, Settings, Trust};
+use fak_token::{Chat, ChatTemplate, Specials, Start, Tokenizer};
 use fak_types::{ToolCall, VerdictKind};
 
 /// An entry and the name its fuzz target has.
@@ -26,6 +28,9 @@ pub const ENTRIES: &[Entry] = &[
     ("sealed", sealed),
     ("verdict", verdict),
     ("screen", screen),
+    ("model", model),
+    ("vocabulary", vocabulary),
+    ("template", template),
 ];
 
 static FLOOR: LazyLock<Policy> = LazyLock::new(Policy::embedded);
@@ -220,3 +225,58 @@ pub fn evidence(data: &[u8]) {
 
 /// The public key of the example in the documentation of Go's `sumdb/note`; no seed below is signed by it.
 const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+
+/// A model file of either format; what is read is written back and read again.
+///
+/// # Panics
+/// When a tensor's rows do not lie in the file, or what was read is not written so that it reads the same.
+pub fn model(data: &[u8]) {
+    let _ = ModelConfig::from_json(data);
+    let _ = Safetensors::parse(data);
+    let Ok(file) = Gguf::parse(data) else {
+        return;
+    };
+    for tensor in file.tensors() {
+        assert!(tensor.row(tensor.rows() - 1).is_some() && tensor.row(tensor.rows()).is_none());
+    }
+    let _ = ModelConfig::from_gguf(&file);
+    let _ = Tokenizer::from_gguf(&file);
+    let again = Writer::copy_of(&file)
+        .finish()
+        .expect("what was read is written");
+    let again = Gguf::parse(&again).expect("what was written is read");
+    assert_eq!(again.tensors().len(), file.tensors().len());
+}
+
+/// A `tokenizer.json`; what it encodes it decodes.
+///
+/// # Panics
+/// When a token it made is none of its own.
+pub fn vocabulary(data: &[u8]) {
+    if let Ok(tokenizer) = Tokenizer::from_json(data) {
+        let text = String::from_utf8_lossy(data);
+        for specials in [Specials::Text, Specials::Parse] {
+            if let Ok(tokens) = tokenizer.encode(&text, specials) {
+                tokenizer
+                    .decode(&tokens, Start::Text, specials)
+                    .expect("its own tokens");
+            }
+        }
+    }
+}
+
+/// A chat template, rendered with a chat.
+pub fn template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(template) = ChatTemplate::compile(text) {
+        let chat = Chat {
+            messages: r#"[{"role":"user","content":"x"},{"role":"tool","content":[1,{"a":null}]}]"#,
+            tools: Some("[{}]"),
+            now_unix_s: Some(0),
+            ..Chat::default()
+        };
+        let _ = template.render(&chat);
+    }
+}
