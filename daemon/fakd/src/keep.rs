@@ -164,3 +164,73 @@ impl Remember for VaultKeep {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use fak_types::Reason;
+
+    use super::*;
+
+    fn about(kind: KeptKind, who: &str, trace: &str) -> KeptAbout {
+        KeptAbout {
+            kind,
+            trace: trace.to_owned(),
+            who: who.to_owned(),
+            tool: "Read".to_owned(),
+            reason: Reason::None,
+        }
+    }
+
+    #[test]
+    fn a_kept_answer_is_let_go_and_what_others_hold_stays() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).expect("set");
+        let keep = VaultKeep::open(dir.path(), Digest([0; 32])).expect("a vault");
+        let seal = |about: KeptAbout| keep.seal(b"bytes", &about, Timestamp(1)).expect("sealed");
+        let name = seal(about(KeptKind::Cached, "uid:1", NO_SESSION));
+        assert_eq!(seal(about(KeptKind::Cached, "uid:2", NO_SESSION)), name);
+        assert_eq!(seal(about(KeptKind::Quarantined, "uid:1", "t")), name);
+        for who in ["uid:1", "uid:1", "uid:3"] {
+            keep.let_go(&name, who).expect("let go");
+        }
+        let kept = keep.take_out(&name).expect("read").expect("kept");
+        let kinds: Vec<_> = kept.holds.iter().map(|hold| hold.kind).collect();
+        assert_eq!(kinds, [KeptKind::Cached, KeptKind::Quarantined]);
+        assert_eq!(kept.kept_back().count(), 1);
+        assert!(
+            kept.hold_of("uid:2").is_none(),
+            "a kept answer is asked for with a call"
+        );
+        keep.forget(&name).expect("forgotten");
+        let name = seal(about(KeptKind::Cached, "uid:1", NO_SESSION));
+        keep.let_go(&name, "uid:1").expect("let go");
+        assert!(!keep.has(&name));
+        keep.let_go(&name, "uid:1").expect("gone already");
+    }
+
+    #[test]
+    fn logs_outlast_the_process() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).expect("set");
+        let open = || VaultKeep::open(dir.path(), Digest([0; 32])).expect("a vault");
+        let keep = open();
+        keep.remember("cache", b"one").expect("written");
+        keep.remember("cache", b"two").expect("written");
+        drop(keep);
+        let keep = open();
+        assert_eq!(
+            keep.recall("cache"),
+            Ok(vec![b"one".to_vec(), b"two".to_vec()])
+        );
+        keep.condense("cache", b"both").expect("written");
+        assert_eq!(keep.recall("cache"), Ok(vec![b"both".to_vec()]));
+        assert_eq!(keep.logs().len(), 1);
+        keep.drop_log("cache").expect("removed");
+        assert_eq!(
+            (keep.recall("cache"), keep.logs().len()),
+            (Ok(Vec::new()), 0)
+        );
+    }
+}
