@@ -162,7 +162,7 @@ struct Intake<'l, 'r> {
 /// Where a selected value begins, and the rules that select it.
 type Said = HashMap<usize, Vec<usize>>;
 
-/// Names of members remembered while a result is read.
+/// LIMIT: names of members remembered while a result is read; one that was forgotten is only read again.
 const SEEN_MAX: usize = 16;
 
 impl Intake<'_, '_> {

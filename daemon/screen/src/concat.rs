@@ -4,7 +4,8 @@ use memchr::memchr2;
 
 use crate::view::{Builder, Map};
 
-/// White space between the strings, at most: a line break and the next line's indent.
+/// LIMIT: white space between two strings of one: a line break and the next line's indent. What lies further apart is
+/// read as it stands.
 const GAP_MAX: usize = 80;
 /// What puts strings together, in one language or another; nothing at all does in some.
 const OPERATORS: [&str; 9] = ["++", "+", "..", ".", "&", "||", "<>", "\\", "~"];

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// LIMIT: how much of each end of an answer is looked at; a loop, once begun, does not end by itself.
 pub const SHAPE_BYTES_MAX: usize = 16 * 1024;
 
-/// The longest unit of bytes that is followed, and the longest of words.
+/// LIMIT: the longest unit that is followed, in bytes or in words; a longer one is no loop but a text said twice.
 const UNIT_MAX: usize = 48;
 /// A unit that follows itself so often is a loop.
 const REPEATS_MIN: usize = 8;

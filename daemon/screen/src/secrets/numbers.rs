@@ -68,10 +68,10 @@ fn regions(bytes: &[u8], of: impl Fn(&u8) -> bool, mut each: impl FnMut(Range<us
     }
 }
 
-/// Digits of the longest card.
+/// LIMIT: digits of the longest card (ISO/IEC 7812); more are another number.
 const DIGITS_MAX: usize = 19;
 
-/// Groups of digits a card may be written in, at most.
+/// LIMIT: groups of digits a card may be written in; no issuer prints more.
 const GROUPS_MAX: usize = 5;
 
 fn card_groups(bytes: &[u8], region: &Range<usize>, found: &mut impl FnMut(Range<usize>)) {
