@@ -125,6 +125,43 @@ fn model(json: &ModelJson, vocab: &Vocab, parts: &Parts) -> Result<Model, Tokeni
     })
 }
 
+/// The tokens by their numbers, while they are being collected from the two lists of a file.
+struct Table(Vec<Option<(Vec<u8>, Kind)>>);
+
+impl Table {
+    /// Room for every number the file gives.
+    fn of(file: &File, words: &BTreeMap<String, u32>) -> Result<Self, TokenizerError> {
+        let limit = words.len() + file.added_tokens.len() + HOLES_MAX;
+        let added = file.added_tokens.iter().map(|added| added.id);
+        let last = words.values().copied().chain(added).max();
+        let found = last.map_or(0, |last| {
+            usize::try_from(last)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1)
+        });
+        if found > limit {
+            let what = "largest token";
+            return Err(TokenizerError::TooMany { what, found, limit });
+        }
+        Ok(Self(vec![None; found]))
+    }
+
+    /// Puts a token at its number; whether another was there.
+    fn place(&mut self, id: u32, bytes: Vec<u8>, kind: Kind) -> bool {
+        let slot = usize::try_from(id).ok().and_then(|id| self.0.get_mut(id));
+        slot.is_some_and(|slot| slot.replace((bytes, kind)).is_some())
+    }
+
+    fn vocab(self) -> Result<Vocab, TokenizerError> {
+        let mut vocab = Vocab::with_capacity(self.0.len())?;
+        for slot in self.0 {
+            let (bytes, kind) = slot.unwrap_or((Vec::new(), Kind::Unused));
+            vocab.push(&bytes, kind)?;
+        }
+        Ok(vocab)
+    }
+}
+
 /// All tokens in order of their numbers, and those that are found by name.
 fn vocab(
     file: &File,
@@ -132,46 +169,20 @@ fn vocab(
     parts: &Parts,
 ) -> Result<(Vocab, Finder), TokenizerError> {
     let chars = ByteChars::new();
-    let count = words.len() + file.added_tokens.len();
-    let last = words
-        .values()
-        .copied()
-        .chain(file.added_tokens.iter().map(|added| added.id))
-        .max();
-    let size = last.map_or(0, |last| {
-        usize::try_from(last)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1)
-    });
-    if size > count + HOLES_MAX {
-        return Err(TokenizerError::TooMany {
-            what: "largest token",
-            found: size,
-            limit: count + HOLES_MAX,
-        });
-    }
     let twice = || TokenizerError::wrong("vocab", "a number of its own for each token");
-    let mut table: Vec<Option<(Vec<u8>, Kind)>> = vec![None; size];
-    let mut place = |id: u32, bytes: Vec<u8>, kind: Kind| {
-        let slot = usize::try_from(id).ok().and_then(|id| table.get_mut(id));
-        slot.and_then(|slot| slot.replace((bytes, kind)))
-    };
+    let mut table = Table::of(file, words)?;
     for (text, &id) in words {
         let byte = byte_token(text).filter(|_| file.model.byte_fallback);
+        let raw = || text.as_bytes().to_vec();
         let (bytes, kind) = match byte {
             Some(byte) => (vec![byte], Kind::Byte),
-            None if file.model.unk_token.as_ref() == Some(text) => {
-                (text.as_bytes().to_vec(), Kind::Unknown)
-            }
+            None if file.model.unk_token.as_ref() == Some(text) => (raw(), Kind::Unknown),
             None => {
                 let bytes = parts.bytes_of(&chars, text);
-                (
-                    bytes.unwrap_or_else(|| text.as_bytes().to_vec()),
-                    Kind::Normal,
-                )
+                (bytes.unwrap_or_else(raw), Kind::Normal)
             }
         };
-        if place(id, bytes, kind).is_some() {
+        if table.place(id, bytes, kind) {
             return Err(twice());
         }
     }
@@ -182,10 +193,10 @@ fn vocab(
         } else {
             Kind::Added
         };
-        // A token may stand in both lists; the name must then be the same.
-        let before = words.get(&token.content);
-        let other = place(token.id, token.content.as_bytes().to_vec(), kind);
-        if before.is_some_and(|&id| id != token.id) || (before.is_none() && other.is_some()) {
+        // A token may stand in both lists; the number must then be the same.
+        let listed = words.get(&token.content);
+        let other = table.place(token.id, token.content.as_bytes().to_vec(), kind);
+        if listed.map_or(other, |&id| id != token.id) {
             return Err(twice());
         }
         added.push(Added {
@@ -197,12 +208,7 @@ fn vocab(
             word: token.single_word,
         });
     }
-    let mut vocab = Vocab::with_capacity(table.len())?;
-    for slot in table {
-        let (bytes, kind) = slot.unwrap_or((Vec::new(), Kind::Unused));
-        vocab.push(&bytes, kind)?;
-    }
-    Ok((vocab, Finder::new(added)?))
+    Ok((table.vocab()?, Finder::new(added)?))
 }
 
 /// The tokens before and behind a text.
