@@ -274,22 +274,32 @@ fn screened(answer: AdmitResponse) -> Screened {
     }
 }
 
+/// What is said of words that go on all the same.
+const UNHEARD: &str = "fakd did not hear these words, so nothing in them may steer a call";
+
 /// Tells fakd the user's words.
 fn heard(daemon: &Daemon, request: TellRequest, on_error: OnError) -> Heard {
     if request.words.trim().is_empty() {
         return Heard::Told;
     }
-    match daemon.call(async |mut client| client.tell(request).await) {
+    // A session remembers only so many words. More of them would steer more; going without refuses more.
+    let mut is_full = false;
+    let told_fakd = daemon.call_or(
+        async |mut client| client.tell(request).await,
+        |status| {
+            is_full = status.code() == tonic::Code::ResourceExhausted;
+            is_full.then(|| Failure::new(Exit::TryAgain, out::plain(status.message())))
+        },
+    );
+    match told_fakd {
         Ok(_) => Heard::Told,
         Err(failure) => match on_error {
+            OnError::Deny if is_full => Heard::Warn(told(UNHEARD, &failure)),
             OnError::Deny => Heard::Refuse(told(
                 "fakd did not hear these words, so they are not sent",
                 &failure,
             )),
-            OnError::Ask => Heard::Warn(told(
-                "fakd did not hear these words, so nothing in them may steer a call",
-                &failure,
-            )),
+            OnError::Ask => Heard::Warn(told(UNHEARD, &failure)),
         },
     }
 }

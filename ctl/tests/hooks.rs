@@ -79,10 +79,13 @@ fn replies(fakd: &Value) -> Replies {
             seq: 9,
             ..AdmitResponse::default()
         })),
-        tell: Some(Ok(TellResponse {
-            seq: 8,
-            ..TellResponse::default()
-        })),
+        tell: Some(match &fakd["full"] {
+            Value::Null => Ok(TellResponse {
+                seq: 8,
+                ..TellResponse::default()
+            }),
+            _ => Err((tonic::Code::ResourceExhausted, "no room for more words")),
+        }),
         ..Replies::default()
     }
 }
