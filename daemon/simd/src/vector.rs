@@ -77,6 +77,7 @@ pub(crate) trait Vector: Copy {
     /// None of `x` is -128.
     unsafe fn dot_small(acc: Self::I, w: Self::B, x: i32) -> Self::I;
 
-    /// Asks for the cache line at `at`. Any address is allowed.
+    /// Asks for the cache line at `at`, into the second level: asking for the first holds up the loads that are due. Any
+    /// address is allowed.
     unsafe fn prefetch(at: *const u8);
 }

@@ -22,8 +22,8 @@ pub(crate) use portable::Portable;
 use crate::{
     generic::{
         attention::{self, PageTile},
-        rows::{self, Gate, QuantOut},
-        tile::{self, PlainTile, QuantTile},
+        rows::{self, Gate},
+        tile::{self, PlainTile, Quad, QuantTile},
         weights::{self, Format, Plain},
     },
     vector::Vector,
@@ -37,7 +37,7 @@ pub(crate) trait Backend: Vector {
     unsafe fn quant<W: Format, const P: usize, const M: usize>(t: &QuantTile);
     unsafe fn plain<W: Plain, const P: usize, const M: usize>(t: &PlainTile);
     unsafe fn open<W: Format>(base: *const u8, panel: (usize, usize), blocks: usize, to: *mut u8);
-    unsafe fn quantize(x: *const f32, blocks: usize, out: &QuantOut);
+    unsafe fn quantize(x: *const f32, blocks: usize, out: *mut Quad, lane: usize);
     unsafe fn rms_norm(x: *const f32, weight: *const f32, n: usize, eps: f32, out: *mut f32);
     unsafe fn layer_norm(
         x: *const f32,
@@ -84,7 +84,8 @@ macro_rules! backend {
                 open(base: *const u8, panel: (usize, usize), blocks: usize, to: *mut u8)
                 weights::open::<$backend, W>(base, panel, blocks, to));
             entry!($(#[$enable])? [] []
-                quantize(x: *const f32, blocks: usize, out: &QuantOut) rows::quantize::<$backend>(x, blocks, out));
+                quantize(x: *const f32, blocks: usize, out: *mut Quad, lane: usize)
+                rows::quantize::<$backend>(x, blocks, out, lane));
             entry!($(#[$enable])? [] []
                 rms_norm(x: *const f32, weight: *const f32, n: usize, eps: f32, out: *mut f32)
                 rows::rms_norm::<$backend>(x, weight, n, eps, out));

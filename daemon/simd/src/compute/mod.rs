@@ -8,7 +8,7 @@ pub use attend::{Attention, KvPage, KvSequence};
 pub use product::Product;
 pub use row_ops::argmax;
 
-use crate::{isa::Isa, lines::Lines, pool::Pool};
+use crate::{generic::tile::Quad, isa::Isa, lines::Lines, pool::Pool};
 
 /// Arguments whose sizes contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub struct Compute {
     pool: Pool,
     /// One for each thread.
     scratch: Vec<Lines>,
-    quants: product::Quants,
+    quads: Vec<Quad>,
     parts: Vec<f32>,
 }
 
@@ -68,7 +68,7 @@ impl Compute {
             isa,
             scratch: (0..pool.threads()).map(|_| Lines::default()).collect(),
             pool,
-            quants: product::Quants::default(),
+            quads: Vec::new(),
             parts: Vec::new(),
         }
     }

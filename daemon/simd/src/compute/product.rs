@@ -6,8 +6,8 @@ use super::{Compute, ShapeError, fits};
 use crate::{
     arch::Backend,
     generic::{
-        rows::{Gate, QuantOut},
-        tile::{PlainTile, QuantRows, QuantTile},
+        rows::Gate,
+        tile::{PlainTile, Quad, QuantRows, QuantTile},
         weights::{Brain, Format, Half, OPEN_BYTES, Open, Plain, Q8, Single, Six, Small, Super},
     },
     isa::with_backend,
@@ -94,29 +94,6 @@ impl<'a> Product<'a> {
     }
 }
 
-/// Rows of activations in int8 blocks.
-#[derive(Debug, Default)]
-pub(crate) struct Quants {
-    q: Vec<i8>,
-    d: Vec<f32>,
-    s: Vec<f32>,
-    c: Vec<i32>,
-    h: Vec<i32>,
-}
-
-impl Quants {
-    fn rows(&self, blocks: usize) -> QuantRows {
-        QuantRows {
-            q: self.q.as_ptr(),
-            d: self.d.as_ptr(),
-            s: self.s.as_ptr(),
-            c: self.c.as_ptr(),
-            h: self.h.as_ptr(),
-            blocks,
-        }
-    }
-}
-
 /// The activations of one call.
 #[derive(Clone, Copy)]
 struct Input<'a> {
@@ -163,7 +140,10 @@ impl Compute {
         }
         let input = Input {
             x,
-            quants: self.quants.rows(columns / 32),
+            quants: QuantRows {
+                quads: self.quads.as_ptr(),
+                blocks: columns / 32,
+            },
             rows,
             columns,
         };
@@ -199,48 +179,33 @@ impl Compute {
         Ok(())
     }
 
-    /// Fills `self.quants` from `x`; columns are a multiple of 32, for a quantised matrix of so many columns exists.
+    /// Fills `self.quads` from `x`; columns are a multiple of 32, for a quantised matrix of so many columns exists.
     fn quantize(&mut self, x: &[f32], columns: usize) {
-        let blocks = x.len() / 32;
-        let quants = &mut self.quants;
-        quants.q.resize(blocks * 32, 0);
-        quants.d.resize(blocks, 0.0);
-        quants.s.resize(blocks, 0.0);
-        quants.c.resize(blocks, 0);
-        quants.h.resize(blocks * 2, 0);
-        let to = (
-            Shared(quants.q.as_mut_ptr()),
-            Shared(quants.d.as_mut_ptr()),
-            Shared(quants.s.as_mut_ptr()),
-            Shared(quants.c.as_mut_ptr()),
-            Shared(quants.h.as_mut_ptr()),
-        );
+        let (rows, blocks) = (x.len() / columns, columns / 32);
+        self.quads
+            .resize(rows.div_ceil(4) * blocks, Quad::default());
+        let to = Shared(self.quads.as_mut_ptr());
         let isa = self.isa;
-        let run = (columns / 32).max(128);
-        self.pool.run(blocks.div_ceil(run), &|_, unit| {
-            let first = unit * run;
+        // Few rows are cut into runs of blocks, so that all threads have some.
+        let run = if rows < 8 { blocks.min(64) } else { blocks };
+        let runs = blocks.div_ceil(run);
+        self.pool.run(rows * runs, &|_, unit| {
+            let (row, first) = (unit / runs, unit % runs * run);
             let count = run.min(blocks - first);
-            let Some(x) = x.get(first * 32..(first + count) * 32) else {
+            let at = row * columns + first * 32;
+            let Some(x) = x.get(at..at + count * 32) else {
                 return;
             };
-            // SAFETY: the run's blocks lie in the vectors, and no other unit writes them.
-            let out = unsafe {
-                QuantOut {
-                    q: to.0.at(first * 32),
-                    d: to.1.at(first),
-                    s: to.2.at(first),
-                    c: to.3.at(first),
-                    h: to.4.at(first * 2),
-                }
-            };
-            with_backend!(isa, quantize_run::<_>(x, &out));
+            // SAFETY: these blocks of this row lie in the quads, and no other unit writes them.
+            let out = Shared(unsafe { to.at(row / 4 * blocks + first) });
+            with_backend!(isa, quantize_run::<_>(x, out, row % 4));
         });
     }
 }
 
-fn quantize_run<V: Backend>(x: &[f32], out: &QuantOut) {
+fn quantize_run<V: Backend>(x: &[f32], out: Shared<Quad>, lane: usize) {
     // SAFETY: the instruction set is available; `x` is whole blocks and `out` has room for them.
-    unsafe { V::quantize(x.as_ptr(), x.len() / 32, out) }
+    unsafe { V::quantize(x.as_ptr(), x.len() / 32, out.0, lane) }
 }
 
 /// Shapes of tiles for few rows, as panels by rows: as many accumulators as hide the latency of one.

@@ -1,24 +1,22 @@
 //! What is done to rows of activations between two products.
 
-use super::math::{gelu, silu, tree_sum};
+use super::{
+    math::{gelu, silu, tree_sum},
+    tile::Quad,
+};
 use crate::vector::Vector;
 
-/// Where a row's int8 blocks go.
-#[derive(Clone, Copy)]
-pub(crate) struct QuantOut {
-    pub q: *mut i8,
-    pub d: *mut f32,
-    pub s: *mut f32,
-    pub c: *mut i32,
-    pub h: *mut i32,
-}
-
-/// Quantises `blocks` blocks of 32 numbers.
+/// Quantises `blocks` blocks of 32 numbers of one row, into place `lane` of the quads at `out`.
 ///
 /// # Safety
-/// The instruction set is enabled; `x` and `out` hold that many blocks.
+/// The instruction set is enabled; `x` and `out` hold that many blocks; `lane < 4`.
 #[inline(always)]
-pub(crate) unsafe fn quantize<V: Vector>(x: *const f32, blocks: usize, out: &QuantOut) {
+pub(crate) unsafe fn quantize<V: Vector>(
+    x: *const f32,
+    blocks: usize,
+    out: *mut Quad,
+    lane: usize,
+) {
     // SAFETY: by the promise above.
     unsafe {
         for b in 0..blocks {
@@ -31,10 +29,14 @@ pub(crate) unsafe fn quantize<V: Vector>(x: *const f32, blocks: usize, out: &Qua
                 .fold(0.0_f32, |a, b| if *b > a { *b } else { a });
             let d = largest / 127.0;
             // A block this small is taken for zero; the inverse of its scale would not be finite.
-            let inverse = if d >= f32::MIN_POSITIVE { 1.0 / d } else { 0.0 };
-            let d = if d >= f32::MIN_POSITIVE { d } else { 0.0 };
+            let (d, inverse) = if d >= f32::MIN_POSITIVE {
+                (d, 1.0 / d)
+            } else {
+                (0.0, 0.0)
+            };
             let inverse = V::splat(inverse);
-            let to = out.q.add(b * 32);
+            let quad = out.add(b);
+            let to = (&raw mut (*quad).q).cast::<i8>().add(lane * 32);
             V::store_low(to, V::to_i(V::mul(low, inverse)));
             V::store_low(to.add(16), V::to_i(V::mul(high, inverse)));
             let sum = |half: usize| {
@@ -43,11 +45,12 @@ pub(crate) unsafe fn quantize<V: Vector>(x: *const f32, blocks: usize, out: &Qua
                     .sum::<i32>()
             };
             let (first, second) = (sum(0), sum(1));
-            *out.d.add(b) = d;
-            *out.s.add(b) = d * (first + second) as f32;
-            *out.c.add(b) = -128 * (first + second);
-            *out.h.add(b * 2) = -128 * first;
-            *out.h.add(b * 2 + 1) = -128 * second;
+            *(&raw mut (*quad).d).cast::<f32>().add(lane) = d;
+            *(&raw mut (*quad).s).cast::<f32>().add(lane) = d * (first + second) as f32;
+            *(&raw mut (*quad).c).cast::<i32>().add(lane) = -128 * (first + second);
+            let halves = (&raw mut (*quad).h).cast::<i32>().add(lane * 2);
+            *halves = -128 * first;
+            *halves.add(1) = -128 * second;
         }
     }
 }

@@ -6,24 +6,47 @@
 use super::weights::{Format, Plain};
 use crate::vector::Vector;
 
-/// Rows of activations as int8 blocks of 32.
+/// One int8 block of 32 columns, of four rows of activations side by side: what a tile reads of them is one place.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct Quad {
+    /// Numbers.
+    pub q: [[i8; 32]; 4],
+    /// Scales.
+    pub d: [f32; 4],
+    /// Scale times sum of the numbers.
+    pub s: [f32; 4],
+    /// -128 times the sum of the numbers.
+    pub c: [i32; 4],
+    /// The same for each half.
+    pub h: [[i32; 2]; 4],
+}
+
+/// Rows of activations as int8 blocks.
 #[derive(Clone, Copy)]
 pub(crate) struct QuantRows {
-    /// Numbers, `[rows][blocks][32]`.
-    pub q: *const i8,
-    /// Scale of each block, `[rows][blocks]`.
-    pub d: *const f32,
-    /// Scale times sum of the block's numbers.
-    pub s: *const f32,
-    /// -128 times the sum of the block's numbers.
-    pub c: *const i32,
-    /// The same for each half of a block, `[rows][blocks][2]`.
-    pub h: *const i32,
+    /// `[rows / 4][blocks]`.
+    pub quads: *const Quad,
     /// Blocks in a row.
     pub blocks: usize,
 }
 
-// SAFETY: the pointers are read only, and the borrow they were made from outlives the call that uses them.
+impl QuantRows {
+    /// Block `b` of row `m` of a tile of `M` rows that begins at `row`, and which of its four it is. Tiles of four rows and
+    /// more begin at a multiple of four, smaller ones at a multiple of their size.
+    #[inline(always)]
+    unsafe fn at<const M: usize>(&self, row: usize, m: usize, b: usize) -> (*const Quad, usize) {
+        let (quad, lane) = if M >= 4 {
+            (row / 4 + m / 4, m % 4)
+        } else {
+            (row / 4, row % 4 + m)
+        };
+        // SAFETY: the row and the block exist, by the caller's promise.
+        unsafe { (self.quads.add(quad * self.blocks + b), lane) }
+    }
+}
+
+// SAFETY: the pointer is read only, and the borrow it was made from outlives the call that uses it.
 unsafe impl Sync for QuantRows {}
 
 /// One quantised tile: `P` panels from `first` on, `M` rows from `row` on.
@@ -53,8 +76,9 @@ pub(crate) struct PlainTile {
     pub out: *mut f32,
 }
 
-/// How far ahead of the reading a panel is asked for when it is read once.
-const AHEAD_BYTES: usize = 8192;
+/// How far ahead of the reading a group is asked for when it is read once. Measured: half of it leaves memory idle, four
+/// times as much pushes lines out before they are used.
+const AHEAD_BYTES: usize = 4096;
 
 #[inline(always)]
 unsafe fn four(from: *const i8) -> i32 {
@@ -140,11 +164,10 @@ unsafe fn whole<V: Vector, W: Format, const P: usize, const M: usize>(
 ) {
     // SAFETY: block `b` lies in every panel and row.
     unsafe {
-        let blocks = t.rows.blocks;
-        let place = |m: usize| (t.row + m) * blocks + b;
         let mut sum = [[V::splat_i(0); M]; P];
         for m in 0..M {
-            let first = begin::<V, W>(*t.rows.c.add(place(m)));
+            let (quad, lane) = t.rows.at::<M>(t.row, m, b);
+            let first = begin::<V, W>(*(&raw const (*quad).c).cast::<i32>().add(lane));
             for row in &mut sum {
                 row[m] = first;
             }
@@ -155,7 +178,10 @@ unsafe fn whole<V: Vector, W: Format, const P: usize, const M: usize>(
                 *w = W::chunk::<V>(W::place(t.base, t.group, t.first + p, b), chunk);
             }
             for m in 0..M {
-                let x = t.rows.q.add(place(m) * 32 + chunk * 4);
+                let (quad, lane) = t.rows.at::<M>(t.row, m, b);
+                let x = (&raw const (*quad).q)
+                    .cast::<i8>()
+                    .add(lane * 32 + chunk * 4);
                 let (low, high) = (four(x), four(x.add(16)));
                 for p in 0..P {
                     sum[p][m] = dot::<V, W>(sum[p][m], w[p].0, low);
@@ -166,10 +192,12 @@ unsafe fn whole<V: Vector, W: Format, const P: usize, const M: usize>(
         for p in 0..P {
             let (scale, min) = W::scales::<V>(W::place(t.base, t.group, t.first + p, b));
             for m in 0..M {
-                let d = V::mul(scale, V::splat(*t.rows.d.add(place(m))));
-                acc[p][m] = V::fma(V::to_f(sum[p][m]), d, acc[p][m]);
+                let (quad, lane) = t.rows.at::<M>(t.row, m, b);
+                let d = V::splat(*(&raw const (*quad).d).cast::<f32>().add(lane));
+                acc[p][m] = V::fma(V::to_f(sum[p][m]), V::mul(scale, d), acc[p][m]);
                 if W::MINS {
-                    acc[p][m] = V::fma(min, V::splat(*t.rows.s.add(place(m))), acc[p][m]);
+                    let s = V::splat(*(&raw const (*quad).s).cast::<f32>().add(lane));
+                    acc[p][m] = V::fma(min, s, acc[p][m]);
                 }
             }
         }
@@ -184,12 +212,12 @@ unsafe fn halves<V: Vector, W: Format, const P: usize, const M: usize>(
 ) {
     // SAFETY: block `b` lies in every panel and row.
     unsafe {
-        let blocks = t.rows.blocks;
-        let place = |m: usize| (t.row + m) * blocks + b;
         for half in 0..2 {
             let mut sum = [[V::splat_i(0); M]; P];
             for m in 0..M {
-                let first = begin::<V, W>(*t.rows.h.add(place(m) * 2 + half));
+                let (quad, lane) = t.rows.at::<M>(t.row, m, b);
+                let first = *(&raw const (*quad).h).cast::<i32>().add(lane * 2 + half);
+                let first = begin::<V, W>(first);
                 for row in &mut sum {
                     row[m] = first;
                 }
@@ -200,7 +228,9 @@ unsafe fn halves<V: Vector, W: Format, const P: usize, const M: usize>(
                         W::chunk::<V>(W::place(t.base, t.group, t.first + p, b), chunk);
                     let w = if half == 0 { low } else { high };
                     for (m, sum) in sums.iter_mut().enumerate() {
-                        let x = four(t.rows.q.add(place(m) * 32 + half * 16 + chunk * 4));
+                        let (quad, lane) = t.rows.at::<M>(t.row, m, b);
+                        let at = lane * 32 + half * 16 + chunk * 4;
+                        let x = four((&raw const (*quad).q).cast::<i8>().add(at));
                         *sum = dot::<V, W>(*sum, w, x);
                     }
                 }
@@ -209,8 +239,9 @@ unsafe fn halves<V: Vector, W: Format, const P: usize, const M: usize>(
                 let (first, second) = W::scales::<V>(W::place(t.base, t.group, t.first + p, b));
                 let scale = if half == 0 { first } else { second };
                 for (m, sum) in sums.iter().enumerate() {
-                    let d = V::mul(scale, V::splat(*t.rows.d.add(place(m))));
-                    acc[p][m] = V::fma(V::to_f(*sum), d, acc[p][m]);
+                    let (quad, lane) = t.rows.at::<M>(t.row, m, b);
+                    let d = V::splat(*(&raw const (*quad).d).cast::<f32>().add(lane));
+                    acc[p][m] = V::fma(V::to_f(*sum), V::mul(scale, d), acc[p][m]);
                 }
             }
         }
