@@ -8,8 +8,8 @@ use fak_args::Args;
 use fak_chain::digest_bytes;
 use fak_flow::{Answer, FlowVerdict, Rules, Why};
 use fak_kernel::{
-    BY_APPROVAL, Decision, Judgement, SESSION_IDLE_MS_MAX, Session, Snapshot, Timestamp, Viewer,
-    tell_row, trace_is_sound,
+    Decision, Judgement, SESSION_IDLE_MS_MAX, Session, Snapshot, Timestamp, Viewer, tell_row,
+    trace_is_sound,
 };
 use fak_proto::v1;
 use fak_types::{
@@ -140,7 +140,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
                 let record = Record::Call {
                     tool: question.tool.clone(),
                     args: question.args.clone(),
-                    approved: asks && &*decision.verdict.by == BY_APPROVAL,
+                    approved: asks && decision.approval.is_some(),
                 };
                 let Err(why) = self.take((held, of), &record) else {
                     return decision;

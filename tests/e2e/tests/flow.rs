@@ -172,8 +172,8 @@ fn a_question_is_answered_once_by_somebody_else_for_this_call_alone() {
     let daemon = place.start(&[]);
     let allowed = asks(&place, "transfer", call);
     assert_eq!(
-        (&allowed["verdict"]["kind"], &allowed["verdict"]["by"]),
-        (&"ALLOW".into(), &"approval".into()),
+        (&allowed["verdict"]["kind"], &allowed["approval_id"]),
+        (&"ALLOW".into(), &asked["approval_id"]),
         "{allowed}"
     );
     fakctl(&place, &["audit", "verify"], 0);
