@@ -34,12 +34,14 @@ CHATS = {
                   {"role": "assistant", "content": "<think>\nwell\n</think>\n\nSure.", "tool_calls": [CALL, CALL]},
                   {"role": "tool", "tool_call_id": "abcdefghi", "content": "one"},
                   {"role": "tool", "tool_call_id": "abcdefghi", "content": "two"}],
+    "no content": [{"role": "user", "content": "x", "name": None}, {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                   {"role": "tool", "tool_call_id": "abcdefghi", "content": "y"}],
     "bad id": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [{**CALL, "id": "1"}]}],
     "parts": [{"role": "user", "content": [{"type": "text", "text": " look "}, {"type": "image"}]}],
     "order": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
     "odd content": [{"role": "user", "content": 5}],
     "values": [{"role": "user", "content": "v", "x": x} for x in
-               [True, 0, -3, 1.0, 0.1, 1e16, 123456789.125, 1e-5, 1.5e300, "it's", "say \"x\" 'y' \\ \t é \u0001", [], {},
+               [True, None, 0, -3, 1.0, 0.1, 1e16, 123456789.125, 1e-5, 1.5e300, "it's", "say \"x\" 'y' \\ \t é \u0001", [], {},
                 {"b": [1, 2.50], "a": {"é": "ü", "n": None}}, 12345678901234567]],
 }
 

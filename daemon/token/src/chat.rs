@@ -34,7 +34,7 @@ pub struct ChatTemplate {
 /// What a template is given.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chat<'c> {
-    /// The messages: a JSON list of objects, in order.
+    /// The messages: a JSON list of objects, in order. A key whose value is `null` counts as not there.
     pub messages: &'c str,
     /// The tools on offer: a JSON list. `None` is Python's `None`.
     pub tools: Option<&'c str>,
@@ -165,22 +165,35 @@ fn parsed(
     }
 }
 
-fn context(chat: &Chat<'_>) -> Result<Value, ChatError> {
-    let messages = parsed(
-        "messages",
-        chat.messages,
-        ValueKind::Seq,
-        "a JSON list of objects",
-    )?;
-    let objects = messages
-        .try_iter()
-        .is_ok_and(|mut all| all.all(|one| one.kind() == ValueKind::Map));
-    if !objects {
-        return Err(ChatError::Json {
-            what: "messages",
-            must: "a JSON list of objects",
-        });
+/// The messages. What is `null` in one is left out, as transformers does: templates handle what is not there, and many
+/// would write `None` otherwise.
+fn messages(text: &str) -> Result<Value, ChatError> {
+    const WHAT: &str = "messages";
+    const MUST: &str = "a JSON list of objects";
+    let wrong = || ChatError::Json {
+        what: WHAT,
+        must: MUST,
+    };
+    let list = parsed(WHAT, text, ValueKind::Seq, MUST)?;
+    let mut messages = Vec::with_capacity(list.len().unwrap_or(0));
+    for message in list.try_iter().map_err(|_| wrong())? {
+        if message.kind() != ValueKind::Map {
+            return Err(wrong());
+        }
+        let mut pairs = Vec::new();
+        for key in message.try_iter().map_err(|_| wrong())? {
+            let value = message.get_item(&key).map_err(|_| wrong())?;
+            if !value.is_none() {
+                pairs.push((key, value));
+            }
+        }
+        messages.push(Value::from_pairs(pairs));
     }
+    Ok(Value::from(messages))
+}
+
+fn context(chat: &Chat<'_>) -> Result<Value, ChatError> {
+    let messages = messages(chat.messages)?;
     let tools = match chat.tools {
         Some(tools) => parsed("tools", tools, ValueKind::Seq, "a JSON list")?,
         None => Value::from(()),
