@@ -375,3 +375,84 @@ fn a_hook_after_a_tool_gets_what_the_model_may_read() {
     let session = json(&fakd.ask(&["session", "get", "s-after", "--json"]).1);
     assert_eq!(session["session"]["taint"], "quarantined", "{session}");
 }
+
+#[test]
+fn what_waits_is_listed_and_not_decided_by_who_asked() {
+    let Some(fakd) = Fakd::start("what_waits_is_listed_and_not_decided_by_who_asked") else {
+        return;
+    };
+    let args = r#"{"command":"npm publish"}"#;
+    let asked = fakd.ask(&[
+        "--json",
+        "adjudicate",
+        "Bash",
+        "--args",
+        args,
+        "--trace",
+        "t-1",
+    ]);
+    assert_eq!(asked.0, 4, "{}", asked.1);
+    let id = json(&asked.1)["approval_id"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 32);
+    let list = json(&fakd.ask(&["approvals", "list", "--json"]).1);
+    assert_eq!(
+        (&list["pending"], &list["approvals"][0]["id"]),
+        (&1.into(), &id.as_str().into())
+    );
+    assert_eq!(fakd.ask(&["approvals", "show", &id, "--args", args]).0, 0);
+    assert_eq!(fakd.ask(&["approvals", "show", &id, "--args", "{}"]).0, 1);
+    for verb in ["approve", "deny"] {
+        assert_eq!(
+            fakd.ask(&["approvals", verb, &id, "--reason", "mine"]).0,
+            77,
+            "{verb}"
+        );
+    }
+    assert_eq!(fakd.ask(&["approvals", "watch", &id, "--wait", "1s"]).0, 4);
+}
+
+#[test]
+fn a_session_is_told_steered_and_refused_by_its_state() {
+    let Some(fakd) = Fakd::start("a_session_is_told_steered_and_refused_by_its_state") else {
+        return;
+    };
+    let told = fakd.ask(&["tell", "--trace", "t-1", "--words", "mail ann@example.org"]);
+    assert!(told.0 == 0 && told.1.contains("1 values"), "{}", told.1);
+    let ls = [
+        "adjudicate",
+        "Bash",
+        "--args",
+        r#"{"command":"ls"}"#,
+        "--trace",
+        "t-1",
+    ];
+    assert_eq!(fakd.ask(&ls).0, 0);
+    let paused = fakd.ask(&["--json", "session", "pause", "t-1", "--reason", "look"]);
+    assert_eq!(paused.0, 0, "{}", paused.1);
+    let (code, text) = fakd.ask(&ls);
+    assert!(code == 3 && text.contains("session/paused"), "{text}");
+    // Every call is a change too, so the rev is read where it is needed.
+    let now = json(&fakd.ask(&["--json", "session", "get", "t-1"]).1);
+    let rev = now["session"]["rev"].to_string();
+    let resume = [
+        "session", "resume", "t-1", "--reason", "fine", "--if-rev", &rev,
+    ];
+    assert_eq!(fakd.ask(&resume).0, 0);
+    assert_eq!(fakd.ask(&resume).0, 75, "its rev is another one");
+    assert_eq!(fakd.ask(&ls).0, 0);
+    assert_eq!(
+        fakd.ask(&["session", "stop", "t-1", "--reason", "over"]).0,
+        0
+    );
+    assert_eq!(
+        fakd.ask(&["session", "resume", "t-1", "--reason", "no"]).0,
+        1,
+        "stopped for good"
+    );
+    let revoked = fakd.ask(&["revoke", "commit-1", "--reason", "it lied"]);
+    assert!(
+        revoked.0 == 0 && revoked.1.contains("0 kept answers went"),
+        "{}",
+        revoked.1
+    );
+}
