@@ -36,6 +36,7 @@ const EDGES: &[(&str, u8, &[&str])] = &[
         3,
         &["fak-types", "fak-chain", "fak-sys", "fak-telemetry"],
     ),
+    ("fak-engine", 3, &["fak-gguf", "fak-simd"]),
     ("fak-config", 3, &["fak-types", "fak-sys", "fak-telemetry"]),
     ("fak-vault", 3, &["fak-types", "fak-chain", "fak-sys"]),
     (

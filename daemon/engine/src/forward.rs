@@ -1,0 +1,534 @@
+//! The forward pass.
+//!
+//! Rows of several sequences go through the layers together. What a row comes to depends on the model and on the ordered
+//! tokens it sees, and on nothing else, to the bit: every kernel treats rows by themselves, experts are added in the order
+//! of their numbers, and what a row does not see is in none of its sums.
+
+use std::ops::Range;
+
+use fak_gguf::ModelConfig;
+use fak_simd::{
+    Angles, Attention, Compute, Gate, KvPage, KvSequence, Matrix, PAGE_TOKENS, Product, RopeStyle,
+};
+
+use crate::{
+    arch::Bend,
+    error::ForwardError,
+    experts,
+    kv::{KvMemory, PageView},
+    math::soft_cap,
+    model::{Ffn, Half, Layer, Linear, Model},
+};
+
+/// LIMIT: visible tokens of one sequence.
+pub const VISIBLE_MAX: usize = 1 << 20;
+
+/// A token to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The token.
+    pub token: u32,
+    /// Its position.
+    pub position: u32,
+    /// Whether its logits are wanted.
+    pub logits: bool,
+}
+
+/// New rows of one sequence, and the pages of all it sees.
+///
+/// The rows are the last ones of the views, in order: their keys and values are written there. A row sees what stands
+/// before it along the views, and itself; in a sliding layer, the last of these.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    /// Pages in order, the new rows' places included.
+    pub views: &'a [PageView],
+    /// The new rows.
+    pub rows: &'a [Row],
+}
+
+/// Called between layers with the number of layers done and the residual stream, row by row; `false` stops the pass.
+pub type Watch<'w> = &'w mut dyn FnMut(usize, &[f32]) -> bool;
+
+/// Threads, kernels and buffers for forward passes of any model.
+#[derive(Debug)]
+pub struct Runner {
+    pub(crate) compute: Compute,
+    buffers: Buffers,
+}
+
+/// Everything a pass writes beside the cache, one row behind the other.
+#[derive(Debug, Default)]
+struct Buffers {
+    /// The residual stream.
+    x: Vec<f32>,
+    /// What a half layer reads.
+    h: Vec<f32>,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    /// What attention gives.
+    a: Vec<f32>,
+    /// What a half layer gives, where it is not added at once.
+    y: Vec<f32>,
+    logits: Vec<f32>,
+    ffn: FfnBuffers,
+    experts: experts::Buffers,
+    angles: Vec<Angles>,
+}
+
+/// Between the halves of a feed-forward.
+#[derive(Debug, Default)]
+pub(crate) struct FfnBuffers {
+    gate: Vec<f32>,
+    up: Vec<f32>,
+}
+
+/// Numbers a row takes in the buffers, logits included.
+pub(crate) fn scratch_numbers(config: &ModelConfig) -> u64 {
+    let heads = config.heads;
+    let attention = u64::from(heads.query + heads.kv) * u64::from(heads.key_dim) * 2;
+    let experts = config.experts.map_or(0, |experts| {
+        u64::from(experts.count) + 2 * u64::from(config.hidden) + 2 * u64::from(experts.ffn)
+    });
+    3 * u64::from(config.hidden)
+        + attention
+        + 2 * u64::from(config.ffn)
+        + u64::from(config.vocab)
+        + 2 * u64::from(config.rope.dims)
+        + experts
+}
+
+/// A batch, checked.
+struct Plan {
+    rows: Vec<Row>,
+    /// For each row, the page and the row in it that it is written to.
+    places: Vec<(u32, usize)>,
+    /// For each sequence, what its rows see in full layers.
+    visible: Vec<Vec<Range<usize>>>,
+}
+
+impl Plan {
+    fn new(model: &Model, kv: &dyn KvMemory, batch: &[Sequence<'_>]) -> Result<Plan, ForwardError> {
+        let count = batch
+            .iter()
+            .map(|s| s.rows.len())
+            .fold(0, usize::saturating_add);
+        if count > model.rows_max {
+            return Err(ForwardError::Rows {
+                rows: count,
+                most: model.rows_max,
+            });
+        }
+        let mut plan = Plan {
+            rows: Vec::with_capacity(count),
+            places: Vec::with_capacity(count),
+            visible: Vec::with_capacity(batch.len()),
+        };
+        for sequence in batch {
+            plan.sequence(model, kv, sequence)?;
+        }
+        let mut sorted = plan.places.clone();
+        sorted.sort_unstable();
+        let twice = sorted.windows(2).find(|pair| pair.first() == pair.last());
+        if let Some(&[(page, row), _]) = twice {
+            return Err(ForwardError::Twice { page, row });
+        }
+        Ok(plan)
+    }
+
+    fn sequence(
+        &mut self,
+        model: &Model,
+        kv: &dyn KvMemory,
+        sequence: &Sequence<'_>,
+    ) -> Result<(), ForwardError> {
+        let bytes = model.layout.page_bytes();
+        let mut total = 0;
+        for view in sequence.views {
+            if !(1..=PAGE_TOKENS).contains(&(view.rows as usize)) {
+                let PageView { page, rows } = *view;
+                return Err(ForwardError::View { page, rows });
+            }
+            if kv.page(view.page).is_none_or(|page| page.len() != bytes) {
+                return Err(ForwardError::Page(view.page));
+            }
+            total += view.rows as usize;
+            if total > VISIBLE_MAX {
+                return Err(ForwardError::Visible(VISIBLE_MAX));
+            }
+        }
+        let count = sequence.rows.len();
+        let first = total.checked_sub(count).ok_or(ForwardError::NoRoom {
+            rows: count,
+            visible: total,
+        })?;
+        for row in sequence.rows {
+            if row.token >= model.config.vocab {
+                return Err(ForwardError::Token(row.token));
+            }
+            if row.position >= model.config.context {
+                return Err(ForwardError::Position(row.position));
+            }
+        }
+        self.rows.extend_from_slice(sequence.rows);
+        let places = sequence
+            .views
+            .iter()
+            .flat_map(|view| (0..view.rows as usize).map(|row| (view.page, row)));
+        self.places.extend(places.skip(first));
+        self.visible
+            .push((first..total).map(|own| 0..own + 1).collect());
+        Ok(())
+    }
+}
+
+/// Makes `buffer` as long as needed; what is in it is about to be written.
+pub(crate) fn fit(buffer: &mut Vec<f32>, len: usize) {
+    buffer.resize(len, 0.0);
+}
+
+/// The nearest number of 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "this is the one rounding")]
+fn single(x: f64) -> f32 {
+    x as f32
+}
+
+fn multiply_all(x: &mut [f32], factor: f64) {
+    let factor = single(factor);
+    if factor.to_bits() != 1.0_f32.to_bits() {
+        x.iter_mut().for_each(|x| *x *= factor);
+    }
+}
+
+impl Runner {
+    /// Passes on these kernels and threads.
+    #[must_use]
+    pub fn new(compute: Compute) -> Runner {
+        Runner {
+            compute,
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// The kernels and threads.
+    pub fn compute(&mut self) -> &mut Compute {
+        &mut self.compute
+    }
+
+    /// Computes the new rows of all sequences, writes their keys and values, and gives the logits that were asked for, row
+    /// by row in the batch's order.
+    ///
+    /// The bits of a row depend on the model and on the tokens and positions of what it sees, in order. They do not depend
+    /// on the batch, the chunks a text was run in, the number of threads, the instruction set or the pages' numbers.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model or the memory. Nothing was written then, unless the watch stopped the pass.
+    pub fn forward(
+        &mut self,
+        model: &Model,
+        kv: &mut dyn KvMemory,
+        batch: &[Sequence<'_>],
+        watch: Watch<'_>,
+    ) -> Result<&[f32], ForwardError> {
+        let plan = Plan::new(model, kv, batch)?;
+        self.embed(model, &plan);
+        let stopped = |go_on: bool| {
+            if go_on {
+                Ok(())
+            } else {
+                Err(ForwardError::Stopped)
+            }
+        };
+        stopped(watch(0, &self.buffers.x))?;
+        for (index, layer) in model.parts.layers.iter().enumerate() {
+            self.attention(model, (index, layer), kv, (batch, &plan))?;
+            self.feed_forward(model, layer)?;
+            stopped(watch(index + 1, &self.buffers.x))?;
+        }
+        self.head(model, &plan)?;
+        Ok(&self.buffers.logits)
+    }
+
+    fn embed(&mut self, model: &Model, plan: &Plan) {
+        let hidden = model.config.hidden as usize;
+        let b = &mut self.buffers;
+        fit(&mut b.x, plan.rows.len() * hidden);
+        for (row, x) in plan.rows.iter().zip(b.x.chunks_mut(hidden)) {
+            // The token was checked, so the row is there.
+            let _ = model.parts.embedding.read_row(row.token as usize, x);
+        }
+        multiply_all(&mut b.x, model.config.scales.embedding);
+        let positions: Vec<u32> = plan.rows.iter().map(|row| row.position).collect();
+        b.angles.resize_with(model.turns.len(), Angles::default);
+        for (angles, turn) in b.angles.iter_mut().zip(&model.turns) {
+            angles.fill(&turn.frequencies, &positions, turn.magnitude);
+        }
+    }
+
+    /// Norms the residual stream into `h`.
+    fn before(&mut self, model: &Model, norm: Option<&[f32]>) -> Result<(), ForwardError> {
+        let b = &mut self.buffers;
+        fit(&mut b.h, b.x.len());
+        match norm {
+            Some(weight) => {
+                let eps = single(model.config.norm.eps);
+                self.compute.rms_norm(&b.x, weight, eps, &mut b.h)?;
+            }
+            None => b.h.copy_from_slice(&b.x),
+        }
+        Ok(())
+    }
+
+    /// Norms what a half layer gave and adds it to the residual stream.
+    fn after(&mut self, model: &Model, norm: Option<&[f32]>) -> Result<(), ForwardError> {
+        let b = &mut self.buffers;
+        if let Some(weight) = norm {
+            let eps = single(model.config.norm.eps);
+            self.compute.rms_norm_in_place(&mut b.y, weight, eps)?;
+        }
+        multiply_all(&mut b.y, model.config.scales.residual);
+        self.compute.add(&mut b.x, &b.y)?;
+        Ok(())
+    }
+
+    fn attention(
+        &mut self,
+        model: &Model,
+        (index, layer): (usize, &Layer<Matrix>),
+        kv: &mut dyn KvMemory,
+        (batch, plan): (&[Sequence<'_>], &Plan),
+    ) -> Result<(), ForwardError> {
+        let heads = model.config.heads;
+        let (query, own) = (heads.query as usize, heads.kv as usize);
+        let (dim, hidden) = (heads.key_dim as usize, model.config.hidden as usize);
+        let rows = plan.rows.len();
+        self.before(model, layer.before_attention.as_deref())?;
+        let b = &mut self.buffers;
+        fit(&mut b.q, rows * query * dim);
+        fit(&mut b.k, rows * own * dim);
+        fit(&mut b.v, rows * own * dim);
+        fit(&mut b.a, rows * query * dim);
+        let products = vec![
+            product(&layer.q, &mut b.q),
+            product(&layer.k, &mut b.k),
+            product(&layer.v, &mut b.v),
+        ];
+        self.compute.multiply(&b.h, hidden, products)?;
+        let eps = single(model.config.norm.eps);
+        for (x, norm, heads) in [
+            (&mut b.q, &layer.q_norm, query),
+            (&mut b.k, &layer.k_norm, own),
+        ] {
+            if let Some(weight) = norm {
+                self.compute.rms_norm_in_place(x, weight, eps)?;
+            }
+            if let Some(angles) = layer.turn.and_then(|turn| b.angles.get(turn)) {
+                let style = if model.arch.adjacent {
+                    RopeStyle::Norm
+                } else {
+                    RopeStyle::Neox
+                };
+                self.compute.rope(x, heads, dim, angles, style)?;
+            }
+        }
+        write_rows(model, index, kv, plan, (&b.k, &b.v))?;
+        let scales = &model.config.scales;
+        let attention = Attention {
+            shape: model.layout.shape(),
+            heads: query,
+            kv_heads: own,
+            scale: single(scales.attention),
+            cap: scales.attention_cap.map(single),
+            sinks: layer.sinks.as_deref(),
+        };
+        let visible = windowed(&plan.visible, layer.window);
+        let pages = pages_of(model, index, kv, batch)?;
+        let sequences: Vec<KvSequence<'_>> = pages
+            .iter()
+            .zip(visible.iter())
+            .map(|(pages, visible)| KvSequence { pages, visible })
+            .collect();
+        self.compute
+            .attend(&attention, &sequences, &b.q, &mut b.a)?;
+        let is_plain = layer.after_attention.is_none() && is_one(scales.residual);
+        if is_plain {
+            let out = product(&layer.o, &mut b.x).add();
+            self.compute.multiply(&b.a, query * dim, vec![out])?;
+            return Ok(());
+        }
+        fit(&mut b.y, rows * hidden);
+        let out = product(&layer.o, &mut b.y);
+        self.compute.multiply(&b.a, query * dim, vec![out])?;
+        self.after(model, layer.after_attention.as_deref())
+    }
+
+    fn feed_forward(&mut self, model: &Model, layer: &Layer<Matrix>) -> Result<(), ForwardError> {
+        self.before(model, layer.before_ffn.as_deref())?;
+        let b = &mut self.buffers;
+        let is_plain = layer.after_ffn.is_none() && is_one(model.config.scales.residual);
+        let bend = model.arch.bend;
+        match &layer.half {
+            Half::Dense(ffn) if is_plain => {
+                return run_ffn(
+                    &mut self.compute,
+                    (ffn, bend),
+                    &b.h,
+                    &mut b.ffn,
+                    (&mut b.x, true),
+                );
+            }
+            Half::Dense(ffn) => {
+                fit(&mut b.y, b.x.len());
+                run_ffn(
+                    &mut self.compute,
+                    (ffn, bend),
+                    &b.h,
+                    &mut b.ffn,
+                    (&mut b.y, false),
+                )?;
+            }
+            Half::Experts(moe) => {
+                fit(&mut b.y, b.x.len());
+                let buffers = (&mut b.ffn, &mut b.experts);
+                experts::run(&mut self.compute, (moe, bend), &b.h, buffers, &mut b.y)?;
+            }
+        }
+        self.after(model, layer.after_ffn.as_deref())
+    }
+
+    /// The logits of the rows that want them.
+    fn head(&mut self, model: &Model, plan: &Plan) -> Result<(), ForwardError> {
+        let (hidden, scales) = (model.config.hidden as usize, &model.config.scales);
+        let b = &mut self.buffers;
+        b.h.clear();
+        for (row, x) in plan.rows.iter().zip(b.x.chunks(hidden)) {
+            if row.logits {
+                b.h.extend_from_slice(x);
+            }
+        }
+        let eps = single(model.config.norm.eps);
+        self.compute
+            .rms_norm_in_place(&mut b.h, &model.parts.norm, eps)?;
+        let head = model.parts.head.as_ref().unwrap_or(&model.parts.embedding);
+        fit(&mut b.logits, b.h.len() / hidden * head.rows());
+        let out = Product::new(head, &mut b.logits);
+        self.compute.multiply(&b.h, hidden, vec![out])?;
+        multiply_all(&mut b.logits, scales.logit);
+        if let Some(cap) = scales.logit_cap {
+            b.logits.iter_mut().for_each(|x| *x = soft_cap(*x, cap));
+        }
+        Ok(())
+    }
+}
+
+fn is_one(x: f64) -> bool {
+    x.to_bits() == 1.0_f64.to_bits()
+}
+
+fn product<'a>(linear: &'a Linear<Matrix>, out: &'a mut [f32]) -> Product<'a> {
+    Product::new(&linear.matrix, out).bias(linear.bias.as_deref())
+}
+
+/// `out = down(bend(gate x) * up x)`, or added to what `out` holds.
+pub(crate) fn run_ffn(
+    compute: &mut Compute,
+    (ffn, bend): (&Ffn<Matrix>, Bend),
+    x: &[f32],
+    buffers: &mut FfnBuffers,
+    (out, add): (&mut [f32], bool),
+) -> Result<(), ForwardError> {
+    let (hidden, wide) = (ffn.gate.matrix.columns(), ffn.gate.matrix.rows());
+    let rows = x.len() / hidden.max(1);
+    fit(&mut buffers.gate, rows * wide);
+    let gate = match bend {
+        Bend::Silu => Some(Gate::Silu),
+        Bend::Gelu => Some(Gate::Gelu),
+        Bend::Clamped => None,
+    };
+    match gate {
+        Some(gate) if ffn.gate.bias.is_none() && ffn.up.bias.is_none() => {
+            let (first, second) = (&ffn.gate.matrix, &ffn.up.matrix);
+            let both = Product::gated(first, second, gate, &mut buffers.gate);
+            compute.multiply(x, hidden, vec![both])?;
+        }
+        gate => {
+            fit(&mut buffers.up, rows * wide);
+            let products = vec![
+                product(&ffn.gate, &mut buffers.gate),
+                product(&ffn.up, &mut buffers.up),
+            ];
+            compute.multiply(x, hidden, products)?;
+            let pairs = buffers.gate.iter_mut().zip(&buffers.up);
+            match gate {
+                Some(Gate::Silu) => pairs.for_each(|(g, u)| *g = experts::silu(*g) * u),
+                Some(Gate::Gelu) => pairs.for_each(|(g, u)| *g = experts::gelu(*g) * u),
+                None => pairs.for_each(|(g, u)| *g = experts::clamped(*g, *u)),
+            }
+        }
+    }
+    let down = product(&ffn.down, out);
+    let down = if add { down.add() } else { down };
+    compute.multiply(&buffers.gate, wide, vec![down])?;
+    Ok(())
+}
+
+/// What rows see in a layer with a window.
+fn windowed(visible: &[Vec<Range<usize>>], window: Option<usize>) -> Vec<Vec<Range<usize>>> {
+    let window = window.unwrap_or(usize::MAX);
+    let narrow = |seen: &Range<usize>| seen.start.max(seen.end.saturating_sub(window))..seen.end;
+    visible
+        .iter()
+        .map(|rows| rows.iter().map(narrow).collect())
+        .collect()
+}
+
+/// Writes the keys and values of all rows into one layer of their pages.
+fn write_rows(
+    model: &Model,
+    layer: usize,
+    kv: &mut dyn KvMemory,
+    plan: &Plan,
+    (keys, values): (&[f32], &[f32]),
+) -> Result<(), ForwardError> {
+    let (layout, shape) = (&model.layout, model.layout.shape());
+    let (dim, bytes) = (shape.head_dim(), layout.layer_bytes());
+    let width = dim * model.config.heads.kv as usize;
+    let rows = keys.chunks(width).zip(values.chunks(width));
+    for (&(page, slot), (key, value)) in plan.places.iter().zip(rows) {
+        let blocks = kv
+            .page_mut(page)
+            .and_then(|page| page.get_mut(layer * bytes..(layer + 1) * bytes))
+            .ok_or(ForwardError::Page(page))?;
+        let heads = key.chunks(dim).zip(value.chunks(dim));
+        for (block, (key, value)) in blocks.chunks_mut(shape.block_bytes()).zip(heads) {
+            if !shape.write(block, slot, key, value) {
+                return Err(ForwardError::Page(page));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One layer of the pages of every sequence.
+fn pages_of<'k>(
+    model: &Model,
+    layer: usize,
+    kv: &'k dyn KvMemory,
+    batch: &[Sequence<'_>],
+) -> Result<Vec<Vec<KvPage<'k>>>, ForwardError> {
+    let bytes = model.layout.layer_bytes();
+    let page_of = |view: &PageView| {
+        let blocks = kv
+            .page(view.page)
+            .and_then(|page| page.get(layer * bytes..(layer + 1) * bytes))
+            .ok_or(ForwardError::Page(view.page))?;
+        Ok(KvPage {
+            blocks,
+            len: view.rows as usize,
+        })
+    };
+    batch
+        .iter()
+        .map(|sequence| sequence.views.iter().map(page_of).collect())
+        .collect()
+}

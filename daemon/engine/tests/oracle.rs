@@ -1,0 +1,77 @@
+//! Answers of tiny models against double precision.
+
+mod support;
+
+use fak_simd::{Isa, KvKind, argmax};
+use support::{Case, Text, runner};
+
+/// What single precision may be off by, in logits of up to about 5.
+const LOGITS_OFF: f64 = 5e-6;
+
+/// The same within the residual stream, relative to its largest number.
+const STREAM_OFF: f64 = 3e-6;
+
+fn furthest(ours: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(ours.len(), expected.len());
+    assert!(ours.iter().all(|x| x.is_finite()));
+    let distances = ours.iter().zip(expected);
+    distances
+        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs())
+        .fold(0.0, f64::max)
+}
+
+fn largest(numbers: &[f32]) -> f64 {
+    numbers
+        .iter()
+        .map(|x| f64::from(x.abs()))
+        .fold(1.0, f64::max)
+}
+
+fn check(name: &str) {
+    let case = Case::read(name);
+    let model = case.model(KvKind::F32);
+    let mut runner = runner(Isa::detect(), 1);
+    let mut text = Text::new(&model);
+    let (logits, streams) = text.run(&mut runner, &model, &case.prompt);
+    let hidden = case.config.hidden as usize;
+    for (layer, (ours, expected)) in streams.iter().zip(&case.hidden).enumerate() {
+        let ours = &ours[ours.len() - expected.len()..];
+        let off = furthest(ours, expected) / largest(expected);
+        assert!(
+            off <= STREAM_OFF,
+            "{name}: after {layer} layers off by {off:.1e}"
+        );
+        assert_eq!(expected.len() % hidden, 0);
+    }
+    let last = &logits[logits.len() - case.logits.len()..];
+    let off = furthest(last, &case.logits);
+    println!(
+        "{name}: logits off by {off:.2e}, up to {:.1}",
+        largest(last)
+    );
+    assert!(off <= LOGITS_OFF, "{name}: logits off by {off:.1e}");
+
+    assert!(case.gap > 2.0 * LOGITS_OFF, "{name}: too close to call");
+    let vocab = model.vocab();
+    let mut best = argmax(&last[last.len() - vocab..]).unwrap() as u32;
+    let mut greedy = vec![best];
+    while greedy.len() < case.greedy.len() {
+        let (logits, _) = text.run(&mut runner, &model, &[best]);
+        best = argmax(&logits).unwrap() as u32;
+        greedy.push(best);
+    }
+    assert_eq!(greedy, case.greedy, "{name}");
+}
+
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name));
+            }
+        )*
+    };
+}
+
+cases!(llama);
