@@ -12,6 +12,7 @@ use fak_kernel::{
     trace_is_sound,
 };
 use fak_proto::v1;
+use fak_telemetry::{Event, Notice};
 use fak_types::{
     Digest, Principal, Reason, Right, TOOL_NAME_BYTES_MAX, Taint, Verdict, VerdictKind,
 };
@@ -96,6 +97,17 @@ impl<E: Evidence, O: Office> Desk<E, O> {
 
     fn take(&self, held: (&mut Held, &Of<'_>), record: &Record) -> Result<(), Unkept> {
         self.ledgers.take(&*self.means.memory, held, record)
+    }
+
+    /// Lets the session that carries on remember what the one before it does. What cannot be carried is missing, which
+    /// is safe: what a session does not know counts as a stranger's.
+    pub(crate) fn carry_on(&self, who: &str, from: &str, to: &str) {
+        let carried = || self.ledgers.carry(&*self.means.memory, (who, from, to));
+        if let Err(why) = unhurried(carried) {
+            Notice::of(Event::Internal).say(&format!(
+                "the session that carries on does not remember where its values came from: {why}"
+            ));
+        }
     }
 
     /// Forgets the values of sessions that were not used for as long as the kernel remembers a session.

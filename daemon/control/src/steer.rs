@@ -65,6 +65,9 @@ impl<E: Evidence, O: Office> Desk<E, O> {
                 steered.session.principal, steered.draft.note
             ));
         let owner = steered.session.principal.as_ref();
+        if *steered.session.trace != *request.trace_id {
+            self.carry_on(owner, &request.trace_id, &steered.session.trace);
+        }
         for trace in [&request.trace_id, steered.session.trace.as_ref()] {
             self.board.session(|| owner.to_owned(), trace);
         }

@@ -238,6 +238,29 @@ impl Ledgers {
         }
     }
 
+    /// Gives a session what another of the same principal remembers, in the place of what it has.
+    pub(crate) fn carry(
+        &self,
+        memory: &dyn Remember,
+        (who, from, to): (&str, &str, &str),
+    ) -> Result<(), Unkept> {
+        let source = self.slot(&log_name(who, from));
+        let _held = locked(&source);
+        let records = memory
+            .recall(&log_name(who, from))
+            .map_err(Unkept::Failed)?;
+        let log = log_name(who, to);
+        let slot = self.slot(&log);
+        let mut guard = locked(&slot);
+        *guard = None;
+        let mut records = records.iter();
+        let Some(first) = records.next() else {
+            return Ok(());
+        };
+        memory.condense(&log, first)?;
+        records.try_for_each(|record| memory.remember(&log, record))
+    }
+
     /// Drops a log nobody works with.
     fn drop_idle(&self, memory: &dyn Remember, log: &str) {
         let mut live = lock(&self.live);

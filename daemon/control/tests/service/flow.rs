@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use fak_chain::RecordKind;
 use fak_control::Change;
 use fak_proto::v1::{
-    AdjudicateResponse, AdmitRequest, AdmitResponse, Scope, ScopeTool, TaintGetRequest,
+    AdjudicateResponse, AdmitRequest, AdmitResponse, Budget, Scope, ScopeTool,
+    SessionControlRequest, SessionReserveRequest, SessionSettleRequest, TaintGetRequest,
     TaintResetRequest, TellRequest, TellResponse,
 };
 use tonic::{Code, Status};
@@ -348,4 +349,71 @@ async fn a_flood_of_sessions_finds_room_and_what_was_dropped_is_not_trusted() {
             .into_inner();
         assert_eq!(line(&answer.verdict), wanted, "session {index}");
     }
+}
+
+#[tokio::test]
+async fn a_session_that_carries_on_remembers_what_the_one_before_it_did() {
+    let service = mail(&Notebook::default());
+    tell(&service, "Write to bob@home.example.", &[])
+        .await
+        .expect("told");
+    read(&service, "inbox", STRANGER, "{}").await;
+    let mut client = service.client().await;
+    let budget = Budget {
+        context_tokens: Some(90),
+        ..Budget::default()
+    };
+    let steer = |budget, reset| SessionControlRequest {
+        trace_id: "t".to_owned(),
+        budget,
+        reset,
+        reason: "a test".to_owned(),
+        ..SessionControlRequest::default()
+    };
+    client
+        .session_control(steer(Some(budget), false))
+        .await
+        .expect("steered");
+    let turn = SessionReserveRequest {
+        trace_id: "t".to_owned(),
+        turn_id: "1".to_owned(),
+        input_tokens: 90,
+        output_tokens: 10,
+        model: String::new(),
+    };
+    client.session_reserve(turn).await.expect("reserved");
+    let settle = SessionSettleRequest {
+        trace_id: "t".to_owned(),
+        turn_id: "1".to_owned(),
+        input_tokens: 90,
+        output_tokens: 10,
+    };
+    let session = client
+        .session_settle(settle)
+        .await
+        .expect("settled")
+        .into_inner();
+    assert_eq!(session.run, "draining");
+    let next = client
+        .session_control(steer(None, true))
+        .await
+        .expect("reset")
+        .into_inner();
+    assert_eq!(next.trace_id, session.continuation);
+    let mut send = call("send_mail", r#"{"to": "bob@home.example", "body": "hi"}"#);
+    send.trace_id.clone_from(&next.trace_id);
+    let answer = client
+        .adjudicate(send.clone())
+        .await
+        .expect("answered")
+        .into_inner();
+    assert_eq!(line(&answer.verdict), "ALLOW NONE allow/send_mail");
+    send.args = br#"{"to": "eve@evil.example", "body": "hi"}"#.to_vec();
+    let answer = client
+        .adjudicate(send)
+        .await
+        .expect("answered")
+        .into_inner();
+    let detail = answer.verdict.expect("a verdict").detail;
+    assert!(detail.contains("inbox (row "), "{detail}");
 }

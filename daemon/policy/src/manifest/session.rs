@@ -46,7 +46,7 @@ pub struct Price {
 
 impl Budget {
     /// What a model costs: by its exact name, by the longest prefix, or what is taken for unknown ones. `None`: its
-    /// turns are refused, because a price nobody said is not nothing.
+    /// turns are refused where the session's cost is bounded, because a price nobody said is not nothing.
     #[must_use]
     pub fn price(&self, model: &str) -> Option<Price> {
         let exact = self.prices.iter().find(|(name, _)| name == model);
