@@ -12,7 +12,7 @@ fn main() {
     divan::main();
 }
 
-const LENGTHS: [usize; 3] = [2048, 8192, 32_768];
+const LENGTHS: [usize; 3] = [8192, 32_768, 131_072];
 const OWNER: Owner<'static> = Owner {
     principal: "uid:1000",
     tenant: Salt([7; 16]),

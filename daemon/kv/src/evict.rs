@@ -282,38 +282,12 @@ impl Ledger {
             back.iter()
                 .for_each(|page| self.pages.release(*page, &mut self.outbox.0));
         }
-        let mut fresh = Vec::with_capacity(plan.layout.len());
-        let mut boundaries = Vec::new();
-        for laid in &plan.layout {
-            let home = sequence
-                .segments
-                .get(laid.home as usize)
-                .ok_or(KvError::Broken("a segment"))?;
-            let replaced = self.boundary(laid, home, &leaving);
-            let mut segment = Segment {
-                group: laid.group,
-                base: laid.base,
-                len: laid.kept,
-                computed: home.computed.min(laid.kept),
-                pages: home
-                    .pages
-                    .iter()
-                    .take(laid.kept.div_ceil(PAGE_TOKENS) as usize)
-                    .copied()
-                    .collect(),
-            };
-            if let Some(page) = segment.pages.last().copied().filter(|_| replaced) {
-                let mut writer = self.writer(sequence);
-                writer.replace(&mut segment, page, laid.kept % PAGE_TOKENS, &mut commands)?;
-                boundaries.push(page);
-            }
-            fresh.push(segment);
-        }
+        let (mut fresh, boundaries) = self.kept(sequence, plan, &leaving, &mut commands)?;
         let mut outbox = std::mem::take(&mut self.outbox.0);
         if exact {
             boundaries
-                .drain(..)
-                .for_each(|page| self.pages.release(page, &mut outbox));
+                .iter()
+                .for_each(|page| self.pages.release(*page, &mut outbox));
         }
         for (segment, moving) in fresh.iter_mut().zip(&moving) {
             for moved in moving {
@@ -332,16 +306,60 @@ impl Ledger {
                 }
             }
         }
+        self.secrets_follow(&commands);
+        self.counters.copies += commands.len() as u64;
         if !exact {
             back.iter()
                 .chain(&boundaries)
                 .for_each(|page| self.pages.release(*page, &mut outbox));
         }
-        self.counters.copies += commands.len() as u64;
         sequence.segments = fresh;
         self.respan(sequence, plan, leaves);
         commands.append(&mut outbox);
         Ok(commands)
+    }
+
+    /// The planned segments with the rows that stay where they are, and the pages that were replaced by a copy of those.
+    fn kept(
+        &mut self,
+        sequence: &Sequence,
+        plan: &Plan,
+        leaving: &[PageId],
+        commands: &mut Vec<Command>,
+    ) -> Result<(Vec<Segment>, Vec<PageId>), KvError> {
+        let mut fresh = Vec::with_capacity(plan.layout.len());
+        let mut boundaries = Vec::new();
+        for laid in &plan.layout {
+            let home = sequence.segments.get(laid.home as usize);
+            let home = home.ok_or(KvError::Broken("a segment"))?;
+            let replaced = self.boundary(laid, home, leaving);
+            let pages = laid.kept.div_ceil(PAGE_TOKENS) as usize;
+            let mut segment = Segment {
+                group: laid.group,
+                base: laid.base,
+                len: laid.kept,
+                computed: home.computed.min(laid.kept),
+                pages: home.pages.iter().take(pages).copied().collect(),
+            };
+            if let Some(page) = segment.pages.last().copied().filter(|_| replaced) {
+                let mut writer = self.writer(sequence);
+                writer.replace(&mut segment, page, laid.kept % PAGE_TOKENS, commands)?;
+                boundaries.push(page);
+            }
+            fresh.push(segment);
+        }
+        Ok((fresh, boundaries))
+    }
+
+    /// What was secret where it lay is secret where it went.
+    fn secrets_follow(&mut self, commands: &[Command]) {
+        for command in commands {
+            if let Command::Copy(copy) = command
+                && self.pages.is_secret(copy.from)
+            {
+                self.pages.mark_secret(copy.to);
+            }
+        }
     }
 
     fn writer(&mut self, sequence: &Sequence) -> Writer<'_> {

@@ -1,12 +1,14 @@
 //! Forks: the same pages under another sequence, committed or dropped.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use crate::{
     command::Command,
     error::KvError,
     evict::{ExactReceipt, SpanFacts, facts},
     ledger::Ledger,
     sequence::{Parent, Sequence},
-    words::{ExactMode, SeqId, SpanId, Standing},
+    words::{ExactMode, PageId, SeqId, SpanId, Standing},
 };
 
 /// A fork that was dropped because its span may not stay.
@@ -114,13 +116,25 @@ impl Ledger {
         }
         let mut fork = self.remove(fork)?;
         for span in fork.spans.iter_mut().filter(|span| own(span.id)) {
-            std::sync::Arc::make_mut(span).standing = Standing::Quarantined;
+            Arc::make_mut(span).standing = Standing::Quarantined;
         }
-        let pages: Vec<_> = fork.pages().collect();
-        let kept: std::collections::BTreeSet<_> = self.sequence(parent.seq)?.pages().collect();
+        // A fork's own rows are never on pages of what it was forked of: those are copied before they are written.
+        let held: BTreeSet<PageId> = fork
+            .spans
+            .iter()
+            .filter(|span| own(span.id))
+            .filter_map(|span| {
+                let segment = fork.segments.get(span.segment as usize)?;
+                Some(segment.writes(span.start, span.len))
+            })
+            .flatten()
+            .map(|write| write.page)
+            .collect();
         self.release(&fork);
-        let gone = pages.iter().filter(|page| !kept.contains(page));
-        let elsewhere = gone.filter(|page| self.pages.refs(**page) > 0).count() as u64;
+        let elsewhere = held
+            .iter()
+            .filter(|page| self.pages.refs(**page) > 0)
+            .count() as u64;
         let receipt = self.receipt(parent.seq, subject, left, elsewhere)?;
         let receipt = ExactReceipt {
             mode: ExactMode::WriteTime,

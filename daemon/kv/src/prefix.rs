@@ -147,8 +147,9 @@ impl Ledger {
         parts: &[Part<'_>],
     ) -> Result<Opened, KvError> {
         let seq = self.open(owner, tag)?;
-        match self.fill(seq, parts) {
-            Ok((reused, mut commands)) => {
+        let mut commands = Vec::new();
+        match self.fill(seq, parts, &mut commands) {
+            Ok(reused) => {
                 commands.append(&mut self.outbox.0);
                 let runs = self.pending(seq)?;
                 Ok(Opened {
@@ -159,6 +160,9 @@ impl Ledger {
                 })
             }
             Err(error) => {
+                // What made room for the first spans is to be zeroed all the same.
+                commands.retain(|command| matches!(command, Command::Zero(_)));
+                self.outbox.0.append(&mut commands);
                 let sequence = self.remove(seq)?;
                 self.release(&sequence);
                 Err(error)
@@ -166,7 +170,12 @@ impl Ledger {
         }
     }
 
-    fn fill(&mut self, seq: SeqId, parts: &[Part<'_>]) -> Result<(u32, Vec<Command>), KvError> {
+    fn fill(
+        &mut self,
+        seq: SeqId,
+        parts: &[Part<'_>],
+        commands: &mut Vec<Command>,
+    ) -> Result<u32, KvError> {
         let flat: Vec<Token> = parts
             .iter()
             .take_while(|part| {
@@ -186,7 +195,6 @@ impl Ledger {
         self.counters.found += u64::from(reused);
         let mut shared: Vec<PageId> = steps.iter().map(|step| step.page).collect();
         let mut left = reused;
-        let mut commands = Vec::new();
         for part in parts {
             self.begin(seq, &part.spec)?;
             let sequence = self
@@ -215,7 +223,7 @@ impl Ledger {
                 commands.extend(self.append(seq, new)?.commands);
             }
         }
-        Ok((reused, commands))
+        Ok(reused)
     }
 
     /// Puts the last span behind the one before it: rows of a found prefix are there before their spans are.

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use super::oracle::{Arena, Naive, Span, Stand, rotated, value};
 use crate::{
-    Bounds, ExactMode, Kind, KvError, KvType, Ledger, Mode, Owner, PAGE_TOKENS, Part, PinId, Place,
-    PlanError, Priority, Publish, Receipt, Salt, SeqId, SpanId, SpanSpec, Standing, Tag, Token,
-    Wipe,
+    Bounds, ExactMode, Kind, KvError, KvType, Ledger, Mode, Owner, PAGE_TOKENS, PageId, Part,
+    PinId, Place, PlanError, Priority, Publish, Receipt, Salt, SeqId, SpanId, SpanSpec, Standing,
+    Tag, Token, Wipe,
     radix::{RootKey, Share},
 };
 
@@ -162,6 +162,9 @@ pub(super) fn tag() -> Tag {
     Tag::new("tiny", "v1", KvType::F16)
 }
 
+/// Who may find it, its tokens, and where its rows are.
+type Published = (Share, Vec<Token>, Vec<(PageId, u32)>);
+
 struct World {
     ledger: Ledger,
     arena: Arena,
@@ -269,7 +272,7 @@ impl World {
     }
 
     /// Every published list with the places of its rows.
-    fn published(&self) -> Vec<(Share, Vec<Token>, Vec<(crate::PageId, u32)>)> {
+    fn published(&self) -> Vec<Published> {
         let index = &self.ledger.index;
         let mut lists = Vec::new();
         let mut waiting: Vec<(RootKey, u32, Vec<Token>, Vec<_>)> = Vec::new();
