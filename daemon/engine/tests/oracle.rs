@@ -8,8 +8,12 @@ use support::{Case, Text, runner};
 /// What single precision may be off by, in logits of up to about 5.
 const LOGITS_OFF: f64 = 5e-6;
 
-/// The same within the residual stream, relative to its largest number.
-const STREAM_OFF: f64 = 3e-6;
+/// The same for models that bend attention scores: `cap * tanh(score / cap)` loses 6e-8 of the cap, not of the score.
+const CAPPED_OFF: f64 = 1e-5;
+
+/// The same within the residual stream, relative to its largest number. A norm behind a half layer enlarges what is off
+/// before it.
+const STREAM_OFF: f64 = 5e-6;
 
 fn furthest(ours: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(ours.len(), expected.len());
@@ -49,9 +53,13 @@ fn check(name: &str) {
         "{name}: logits off by {off:.2e}, up to {:.1}",
         largest(last)
     );
-    assert!(off <= LOGITS_OFF, "{name}: logits off by {off:.1e}");
+    let most = match case.config.scales.attention_cap {
+        Some(_) => CAPPED_OFF,
+        None => LOGITS_OFF,
+    };
+    assert!(off <= most, "{name}: logits off by {off:.1e}");
 
-    assert!(case.gap > 2.0 * LOGITS_OFF, "{name}: too close to call");
+    assert!(case.gap > 2.0 * most, "{name}: too close to call");
     let vocab = model.vocab();
     let mut best = argmax(&last[last.len() - vocab..]).unwrap() as u32;
     let mut greedy = vec![best];
@@ -74,4 +82,24 @@ macro_rules! cases {
     };
 }
 
-cases!(llama);
+cases!(
+    llama,
+    qwen2,
+    qwen3,
+    mistral,
+    gemma2,
+    gemma3,
+    phi3,
+    olmo2,
+    smollm3,
+    mixtral,
+    qwen3_moe,
+    gpt_oss,
+    glm4,
+    gemma,
+    granite,
+    llama_llama3,
+    llama_linear,
+    qwen2_yarn,
+    phi3_longrope,
+);
