@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Config, Durability, Grant};
+use crate::{Config, Cut, Durability, Grant};
 
 /// What a key's value must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,7 @@ pub struct Key {
 }
 
 const WORDS_DURABILITY: &[&str] = &["commit", "async"];
+const WORDS_CUT: &[&str] = &["never", "untrusted", "always"];
 const WORDS_LOG: &[&str] = &["error", "warn", "info", "debug"];
 
 macro_rules! setter {
@@ -82,6 +83,20 @@ macro_rules! setter {
             if let Value::$variant($value) = value {
                 $body;
             }
+        }
+    };
+}
+
+macro_rules! cut {
+    ($kind:ident, $about:literal) => {
+        Key {
+            name: concat!("screen.", stringify!($kind)),
+            kind: Kind::Word(WORDS_CUT),
+            about: concat!(
+                $about,
+                " no result, results of sources the policy does not trust, or all. Restart to change."
+            ),
+            set: setter!(Word, |config, word| config.screen.$kind = Cut::of(&word)),
         }
     };
 }
@@ -246,6 +261,29 @@ pub const KEYS: &[Key] = &[
         set: setter!(Count, |config, count| config.evidence.checkpoint_minutes =
             count),
     },
+    Key {
+        name: "screen.oversize_bytes",
+        kind: Kind::Count(4096, 16 << 20),
+        about: "A longer result is kept, and a stub of it is read instead. Restart to change.",
+        set: setter!(Count, |config, count| config.screen.oversize_bytes = count),
+    },
+    Key {
+        name: "screen.redact_secrets",
+        kind: Kind::Flag,
+        about: "true: secrets are cut out of a text and the rest is read; false: a result with a secret is sealed \
+                whole. Restart to change.",
+        set: setter!(Flag, |config, flag| config.screen.redact_secrets = flag),
+    },
+    cut!(cards, "Payment card numbers are cut out of"),
+    cut!(
+        emails,
+        "Mail addresses are cut out of (an agent that may see none can answer no mail)"
+    ),
+    cut!(
+        ssns,
+        "Social security numbers of the United States are cut out of"
+    ),
+    cut!(ibans, "International bank account numbers are cut out of"),
     Key {
         name: "sandbox.allow_degraded",
         kind: Kind::Flag,

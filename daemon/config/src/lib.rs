@@ -97,6 +97,45 @@ pub struct Evidence {
     pub checkpoint_minutes: usize,
 }
 
+/// Which results something is cut out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// None.
+    Never,
+    /// Those of sources the policy does not trust.
+    Untrusted,
+    /// All.
+    Always,
+}
+
+impl Cut {
+    /// Reads the spelling in the file; anything else is `Always`, the strictest.
+    fn of(word: &str) -> Self {
+        match word {
+            "never" => Self::Never,
+            "untrusted" => Self::Untrusted,
+            _ => Self::Always,
+        }
+    }
+}
+
+/// What results are screened for. Each is explained in [`KEYS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screening {
+    /// Longest result that is read at once.
+    pub oversize_bytes: usize,
+    /// Whether secrets are cut out, instead of sealing the whole result.
+    pub redact_secrets: bool,
+    /// Payment cards.
+    pub cards: Cut,
+    /// Mail addresses.
+    pub emails: Cut,
+    /// Social security numbers.
+    pub ssns: Cut,
+    /// Bank account numbers.
+    pub ibans: Cut,
+}
+
 /// The configuration, complete and within bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -116,6 +155,8 @@ pub struct Config {
     pub acl: Acl,
     /// What is signed, and when.
     pub evidence: Evidence,
+    /// What results are screened for.
+    pub screen: Screening,
     /// Whether fakd starts where the kernel cannot confine it.
     pub allow_degraded: bool,
     /// The least severe message logged: `error`, `warn`, `info` or `debug`.
@@ -153,6 +194,14 @@ impl Config {
             evidence: Evidence {
                 origin: None,
                 checkpoint_minutes: 60,
+            },
+            screen: Screening {
+                oversize_bytes: 256 << 10,
+                redact_secrets: true,
+                cards: Cut::Untrusted,
+                emails: Cut::Never,
+                ssns: Cut::Never,
+                ibans: Cut::Never,
             },
             allow_degraded: false,
             log_level: "info".to_owned(),
@@ -200,6 +249,7 @@ impl Config {
         note(self.state_dir != new.state_dir, "state_dir");
         note(self.durability != new.durability, "durability");
         note(self.limits != new.limits, "limits");
+        note(self.screen != new.screen, "screen");
         note(
             self.allow_degraded != new.allow_degraded,
             "sandbox.allow_degraded",

@@ -46,7 +46,8 @@ fn every_key_is_read() {
          durability = 'async'\nlog_level = 'debug'\n\
          [limits]\nconnections_per_uid = 1\nconnections = 2\nin_flight_per_uid = 3\nstreams_per_uid = 4\n\
          frame_bytes = 65536\njournal_queue = 0x1000\n\
-         [evidence]\norigin = 'edge-3.example/fak'\ncheckpoint_minutes = 0\n[sandbox]\nallow_degraded = true\n\
+         [evidence]\norigin = 'edge-3.example/fak'\ncheckpoint_minutes = 0\n[screen]\noversize_bytes = 5000\nredact_secrets = false\n\
+         cards = 'never'\nemails = 'always'\nssns = 'untrusted'\nibans = 'always'\n[sandbox]\nallow_degraded = true\n\
          [acl.observe]\nusers = ['root']\n[acl.submit]\ngroups = ['root']\nuids = [7]\n\
          [acl.audit]\ngids = [6]\nuids = [5]\n[acl.admin]\ngids = [8, 9]\n",
     )
@@ -61,6 +62,15 @@ fn every_key_is_read() {
         Some("edge-3.example/fak")
     );
     assert_eq!(config.evidence.checkpoint_minutes, 0);
+    let screen = Screening {
+        oversize_bytes: 5000,
+        redact_secrets: false,
+        cards: Cut::Never,
+        emails: Cut::Always,
+        ssns: Cut::Untrusted,
+        ibans: Cut::Always,
+    };
+    assert_eq!(config.screen, screen);
     assert!(config.allow_degraded);
     assert_eq!(
         config.acl.observe,

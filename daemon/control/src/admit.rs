@@ -320,6 +320,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             who: who.to_owned(),
             tool: answer.tool.clone(),
             reason,
+            rules: self.means.screen.digest(),
         };
         match unhurried(|| self.means.keep.seal(&answer.bytes, &about, now())) {
             Ok(seal) => ruling(&seal),

@@ -343,6 +343,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
             who: name.clone(),
             tool: came.tool.to_owned(),
             reason: Reason::None,
+            rules: self.means.screen.digest(),
         };
         let Ok(seal) = unhurried(|| self.means.keep.seal(came.bytes, &about, now)) else {
             return;

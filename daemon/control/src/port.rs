@@ -201,6 +201,8 @@ pub struct KeptAbout {
     pub tool: String,
     /// Why they may not be read, or why not at once.
     pub reason: Reason,
+    /// What judged them: the digest of the screens.
+    pub rules: Digest,
 }
 
 /// Bytes that were kept.
@@ -311,7 +313,7 @@ pub struct Means {
     /// What a judge may look at.
     pub world: Box<dyn World + Send + Sync>,
     /// What results are judged by.
-    pub screen: LazyLock<Screen>,
+    pub screen: LazyLock<Screen, Box<dyn FnOnce() -> Screen + Send>>,
     /// Where results go that may not be read.
     pub keep: Box<dyn Keep>,
     /// Where sessions' values and kept answers are remembered.

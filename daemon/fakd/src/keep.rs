@@ -5,7 +5,6 @@ use std::{path::Path, sync::Arc};
 use fak_control::{Keep, Kept, KeptAbout, KeptKind, Remember, Unkept};
 use fak_kernel::Timestamp;
 use fak_telemetry::{Event, Notice};
-use fak_types::Digest;
 use fak_vault::{Kind, Limits, LogError, LogLimits, Meta, ReadError, SealId, Vault};
 
 use crate::keys::KeyDir;
@@ -28,8 +27,6 @@ const LOGS: LogLimits = LogLimits {
 #[derive(Clone)]
 pub(crate) struct VaultKeep {
     vault: Arc<Vault>,
-    /// The digest of what judges results.
-    rules: Digest,
 }
 
 impl VaultKeep {
@@ -37,7 +34,7 @@ impl VaultKeep {
     ///
     /// # Errors
     /// A sentence that names the file and the fix.
-    pub(crate) fn open(state_dir: &Path, rules: Digest) -> Result<Self, String> {
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, String> {
         let key = KeyDir::below(state_dir).vault_key()?;
         let limits = Limits {
             logs: LOGS,
@@ -53,7 +50,6 @@ impl VaultKeep {
         }
         Ok(Self {
             vault: Arc::new(vault),
-            rules,
         })
     }
 }
@@ -65,7 +61,7 @@ impl Keep for VaultKeep {
             who: about.who.clone(),
             tool: about.tool.clone(),
             reason: about.reason,
-            rules: self.rules,
+            rules: about.rules,
             kind: match about.kind {
                 KeptKind::Quarantined => Kind::Quarantined,
                 KeptKind::PagedOut => Kind::PagedOut,
@@ -121,6 +117,7 @@ impl Keep for VaultKeep {
             who: meta.who.clone(),
             tool: meta.tool.clone(),
             reason: meta.reason,
+            rules: meta.rules,
         };
         Ok(Some(Kept {
             holds: sealed.holds.iter().map(hold).collect(),
@@ -169,7 +166,7 @@ impl Remember for VaultKeep {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
-    use fak_types::Reason;
+    use fak_types::{Digest, Reason};
 
     use super::*;
 
@@ -180,6 +177,7 @@ mod tests {
             who: who.to_owned(),
             tool: "Read".to_owned(),
             reason: Reason::None,
+            rules: Digest([0; 32]),
         }
     }
 
@@ -187,7 +185,7 @@ mod tests {
     fn a_kept_answer_is_let_go_and_what_others_hold_stays() {
         let dir = tempfile::tempdir().expect("a directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).expect("set");
-        let keep = VaultKeep::open(dir.path(), Digest([0; 32])).expect("a vault");
+        let keep = VaultKeep::open(dir.path()).expect("a vault");
         let seal = |about: KeptAbout| keep.seal(b"bytes", &about, Timestamp(1)).expect("sealed");
         let name = seal(about(KeptKind::Cached, "uid:1", NO_SESSION));
         assert_eq!(seal(about(KeptKind::Cached, "uid:2", NO_SESSION)), name);
@@ -214,7 +212,7 @@ mod tests {
     fn logs_outlast_the_process() {
         let dir = tempfile::tempdir().expect("a directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).expect("set");
-        let open = || VaultKeep::open(dir.path(), Digest([0; 32])).expect("a vault");
+        let open = || VaultKeep::open(dir.path()).expect("a vault");
         let keep = open();
         keep.remember("cache", b"one").expect("written");
         keep.remember("cache", b"two").expect("written");

@@ -8,13 +8,12 @@ use std::{
 };
 
 use fak_chain::{Draft, RecordKind};
-use fak_config::{Config, Durability};
+use fak_config::{self as config, Config, Durability, Screening};
 use fak_control::{About, Change, Desk, Entrance, Limits, Means, now};
 use fak_journal::{Journal, OpenError, Settings};
 use fak_kernel::Snapshot;
-use fak_screen::Screen;
+use fak_screen::{self as screen, Cut, People, Screen};
 use fak_telemetry::{Event, Notice, Sink};
-use fak_types::Digest;
 use log::LevelFilter;
 use sd_notify::NotifyState;
 use tokio::{
@@ -233,11 +232,12 @@ async fn open_desk(
         frame_bytes: config.limits.frame_bytes,
     };
     let office = FileOffice::new(args.clone(), plan, about, built.infos, sources);
-    let keep = VaultKeep::open(&config.state_dir, rules_digest())
-        .map_err(|text| Failure::new(exit::JOURNAL, text))?;
+    let keep =
+        VaultKeep::open(&config.state_dir).map_err(|text| Failure::new(exit::JOURNAL, text))?;
+    let screens = settings(&config.screen);
     let means = Means {
         world: Box::new(FileSystem),
-        screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
+        screen: LazyLock::new(Box::new(move || Screen::new(screens))),
         keep: Box::new(keep.clone()),
         memory: Box::new(keep),
     };
@@ -245,9 +245,23 @@ async fn open_desk(
     Ok((desk, image_upto))
 }
 
-/// What judges results: the screens of this release, until their rules can be configured.
-fn rules_digest() -> Digest {
-    fak_chain::digest_bytes(concat!("fak-screen ", env!("CARGO_PKG_VERSION")).as_bytes())
+/// The screens as they are configured.
+fn settings(said: &Screening) -> screen::Settings {
+    let cut = |cut| match cut {
+        config::Cut::Never => Cut::Never,
+        config::Cut::Untrusted => Cut::Untrusted,
+        config::Cut::Always => Cut::Always,
+    };
+    screen::Settings {
+        oversize_bytes: said.oversize_bytes,
+        redact: said.redact_secrets,
+        people: People {
+            cards: cut(said.cards),
+            emails: cut(said.emails),
+            ssns: cut(said.ssns),
+            ibans: cut(said.ibans),
+        },
+    }
 }
 
 struct Signals {

@@ -248,7 +248,7 @@ pub(crate) const SHELF_MAX: usize = 3;
 fn means(notebook: Notebook) -> Means {
     Means {
         world: Box::new(NoWorld),
-        screen: LazyLock::new(|| Screen::new(fak_screen::Settings::default())),
+        screen: LazyLock::new(Box::new(|| Screen::new(fak_screen::Settings::default()))),
         keep: Box::new(notebook.shelf.clone()),
         memory: Box::new(notebook),
     }
