@@ -126,6 +126,28 @@ proptest! {
     }
 
     #[test]
+    fn chosen_outputs_are_those_of_the_whole(
+        seed in 1_u64..,
+        chosen in prop::collection::vec(0_usize..100, 0..40),
+        batch in 1_usize..4,
+    ) {
+        let numbers = &mut Numbers(seed);
+        for kind in WeightKind::ALL {
+            let case = Case::new(numbers, kind, 100, 256);
+            let x = numbers.floats(batch * 256);
+            let whole = case.expected(&x);
+            let pick = |row: &[f32]| -> Vec<f32> { chosen.iter().map(|at| row[*at]).collect() };
+            let expected: Vec<f32> = whole.chunks(100).flat_map(pick).collect();
+            for mut compute in computes() {
+                let mut out = vec![f32::NAN; expected.len()];
+                compute.multiply_chosen(&x, &case.matrix, &chosen, &mut out).expect("fits");
+                same_bits(&out, &expected, &format!("{kind:?} on {}", compute.isa().name()));
+                prop_assert!(compute.multiply_chosen(&x, &case.matrix, &[100], &mut out[..0]).is_err());
+            }
+        }
+    }
+
+    #[test]
     fn fused_products_are_their_parts(seed in 1_u64.., batch in 1_usize..20) {
         let numbers = &mut Numbers(seed);
         let kinds = [WeightKind::Q4K, WeightKind::Q6K, WeightKind::F16, WeightKind::Q8_0];

@@ -179,6 +179,49 @@ impl Compute {
         Ok(())
     }
 
+    /// Computes chosen outputs only: `out` is `chosen.len()` numbers for each row of activations, those of the matrix rows
+    /// `chosen`, to the bit what [`Compute::multiply`] gives for them. What is not chosen is not read, save for what shares a
+    /// panel of sixteen with it.
+    ///
+    /// # Errors
+    /// When sizes contradict each other or a row does not exist; nothing is computed then.
+    pub fn multiply_chosen(
+        &mut self,
+        x: &[f32],
+        matrix: &Matrix,
+        chosen: &[usize],
+        out: &mut [f32],
+    ) -> Result<(), ShapeError> {
+        let columns = matrix.columns();
+        fits(x.len().is_multiple_of(columns), "x")?;
+        let rows = x.len() / columns;
+        fits(out.len() == rows * chosen.len(), "out")?;
+        fits(chosen.iter().all(|row| *row < matrix.rows()), "chosen")?;
+        if matrix.kind().is_quantized() {
+            self.quantize(x, columns);
+        }
+        let input = Input {
+            x,
+            quants: QuantRows {
+                quads: self.quads.as_ptr(),
+                blocks: columns / 32,
+            },
+            rows,
+            columns,
+        };
+        let (isa, to) = (self.isa, Shared(out.as_mut_ptr()));
+        let unit_rows = chosen.len().div_ceil(self.pool.threads() * 4).max(1);
+        self.pool.run(chosen.len().div_ceil(unit_rows), &|_, unit| {
+            let first = unit * unit_rows;
+            let end = (first + unit_rows).min(chosen.len());
+            with_backend!(
+                isa,
+                run_chosen::<_>(matrix, &input, (chosen, first..end), to)
+            );
+        });
+        Ok(())
+    }
+
     /// Fills `self.quads` from `x`; columns are a multiple of 32, for a quantised matrix of so many columns exists.
     fn quantize(&mut self, x: &[f32], columns: usize) {
         let (rows, blocks) = (x.len() / columns, columns / 32);
@@ -253,6 +296,35 @@ fn run_unit<V: Backend>(job: &Job<'_>, input: &Input<'_>, panels: Range<usize>, 
         }
         row = 0;
         at += side;
+    }
+}
+
+/// Computes the chosen outputs numbered `units` for all rows, panel by panel.
+fn run_chosen<V: Backend>(
+    matrix: &Matrix,
+    input: &Input<'_>,
+    (chosen, units): (&[usize], Range<usize>),
+    to: Shared<f32>,
+) {
+    for row in 0..input.rows {
+        let mut tile = [0.0_f32; PANEL_ROWS];
+        let mut held = None;
+        for unit in units.clone() {
+            let Some(output) = chosen.get(unit) else {
+                return;
+            };
+            let panel = output / PANEL_ROWS;
+            if held != Some(panel) {
+                // SAFETY: panel and row exist, by the checks of the caller; the tile is one panel by one row.
+                unsafe {
+                    any_tile::<V>(matrix, input, (panel, row), (1, 1), None, tile.as_mut_ptr())
+                };
+                held = Some(panel);
+            }
+            let number = tile.get(output % PANEL_ROWS).copied().unwrap_or(0.0);
+            // SAFETY: this output of this row lies in the buffer, and belongs to this unit.
+            unsafe { *to.at(row * chosen.len() + unit) = number };
+        }
     }
 }
 

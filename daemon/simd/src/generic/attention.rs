@@ -4,7 +4,7 @@
 //! of the list. Slots that are not visible are absent: no operation on them reaches a result.
 
 use super::{
-    math::{exp, tanh, tree_sum},
+    math::{exp, tanh, tree_max, tree_sum},
     weights::Plain,
 };
 use crate::vector::Vector;
@@ -129,9 +129,11 @@ unsafe fn weigh<V: Vector>(t: &PageTile, row: &mut [f32; PAGE_TOKENS], out: *mut
             }
             V::store(at, s);
         }
-        for (slot, score) in row.iter_mut().enumerate() {
-            if slot < t.first || slot >= t.end {
-                *score = f32::NEG_INFINITY;
+        if t.first > 0 || t.end < PAGE_TOKENS {
+            for (slot, score) in row.iter_mut().enumerate() {
+                if slot < t.first || slot >= t.end {
+                    *score = f32::NEG_INFINITY;
+                }
             }
         }
         let lanes = row.as_mut_ptr();
@@ -141,9 +143,7 @@ unsafe fn weigh<V: Vector>(t: &PageTile, row: &mut [f32; PAGE_TOKENS], out: *mut
         }
         let mut all = [0.0_f32; 16];
         V::store(all.as_mut_ptr(), most);
-        let most = all
-            .iter()
-            .fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+        let most = tree_max(all);
         let mut sum = V::splat(0.0);
         for c in 0..4 {
             let at = lanes.add(c * 16);

@@ -106,3 +106,16 @@ pub(crate) fn tree_sum(mut lanes: [f32; 16]) -> f32 {
     let [sum, ..] = lanes;
     sum
 }
+
+/// The largest lane. Of a set it does not depend on the order, so this tree is for speed alone.
+#[inline(always)]
+pub(crate) fn tree_max(mut lanes: [f32; 16]) -> f32 {
+    for width in [8, 4, 2, 1] {
+        let (low, high) = lanes.split_at_mut(width);
+        for (a, b) in low.iter_mut().zip(high) {
+            *a = if *b > *a { *b } else { *a };
+        }
+    }
+    let [most, ..] = lanes;
+    most
+}

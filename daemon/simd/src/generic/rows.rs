@@ -1,7 +1,7 @@
 //! What is done to rows of activations between two products.
 
 use super::{
-    math::{gelu, silu, tree_sum},
+    math::{gelu, silu, tree_max, tree_sum},
     tile::Quad,
 };
 use crate::vector::Vector;
@@ -23,10 +23,7 @@ pub(crate) unsafe fn quantize<V: Vector>(
             let (low, high) = (V::load(x.add(b * 32)), V::load(x.add(b * 32 + 16)));
             let mut lanes = [0.0_f32; 16];
             V::store(lanes.as_mut_ptr(), V::max(V::abs(low), V::abs(high)));
-            // The largest of a set does not depend on the order it is looked at.
-            let largest = lanes
-                .iter()
-                .fold(0.0_f32, |a, b| if *b > a { *b } else { a });
+            let largest = tree_max(lanes);
             let d = largest / 127.0;
             // A block this small is taken for zero; the inverse of its scale would not be finite.
             let (d, inverse) = if d >= f32::MIN_POSITIVE {
