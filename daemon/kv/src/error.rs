@@ -33,6 +33,8 @@ pub enum KvError {
     NotAdmitted(SpanId),
     /// The span is quarantined, which nothing undoes.
     Quarantined(SpanId),
+    /// Rows that stay carry the influence of something that left approximately, so nothing exact can be said of them.
+    Inexact,
     /// The prefix is not in the index.
     NoPrefix,
     /// The ledger is at odds with itself; what.
@@ -62,6 +64,7 @@ impl fmt::Display for KvError {
             }
             Self::NotAdmitted(span) => write!(f, "{span} was not admitted"),
             Self::Quarantined(span) => write!(f, "{span} is quarantined"),
+            Self::Inexact => f.write_str("rows carry the influence of what left approximately"),
             Self::NoPrefix => f.write_str("the prefix is not in the index"),
             Self::Broken(what) => write!(f, "the ledger is at odds with itself: {what}"),
         }

@@ -90,7 +90,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`KvError::NoSequence`], [`KvError::NoSpan`] when the span is not the fork's own, [`KvError::NotCurrent`] when what
-    /// it was forked of changed since; [`Ledger::close`] drops it all the same.
+    /// it was forked of changed since, [`KvError::Inexact`]; [`Ledger::close`] drops it all the same.
     pub fn refuse(&mut self, fork: SeqId, span: SpanId) -> Result<Refused, KvError> {
         let parent = self.parent_of(fork)?;
         let sequence = self.sequence(fork)?;
@@ -112,7 +112,7 @@ impl Ledger {
             .iter()
             .any(|span| span.inexact)
         {
-            return Err(KvError::NotCurrent);
+            return Err(KvError::Inexact);
         }
         let mut fork = self.remove(fork)?;
         for span in fork.spans.iter_mut().filter(|span| own(span.id)) {

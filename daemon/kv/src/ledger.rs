@@ -29,7 +29,7 @@ const SEQUENCES_MAX: usize = 65_536;
 
 /// Most tokens of a sequence.
 ///
-/// LIMIT: positions stay exact in single-precision angles far below this, and no model's context is longer.
+/// LIMIT: no model's context is longer, and positions stay far inside 32 bits.
 const TOKENS_MAX: u64 = 4 << 20;
 
 /// Most spans of a sequence at a time.
@@ -391,6 +391,40 @@ impl Ledger {
         let last = segment.pages.last().copied().filter(|_| partial);
         let copied = last.is_some_and(|page| self.pages.refs(page) > 1);
         after - held + u32::from(copied)
+    }
+
+    /// Takes the last tokens of the last span back, as when a guess was wrong. Answers how many: no more than it has.
+    ///
+    /// # Errors
+    /// [`KvError::NoSequence`], [`KvError::NoSpanBegun`].
+    pub fn truncate(&mut self, seq: SeqId, tokens: u32) -> Result<(u32, Vec<Command>), KvError> {
+        let sequence = self
+            .sequences
+            .get_mut(&seq)
+            .ok_or(KvError::NoSequence(seq))?;
+        let span = sequence.spans.last_mut().ok_or(KvError::NoSpanBegun)?;
+        let segment = sequence.segments.get_mut(span.segment as usize);
+        let segment = segment.ok_or(KvError::Broken("a segment"))?;
+        let tokens = tokens.min(span.len);
+        let (standing, len) = (span.standing, segment.len - tokens);
+        for write in segment.writes(len, tokens) {
+            if standing != Standing::Admitted {
+                self.pages.mark_secret(write.page);
+            }
+        }
+        let kept = segment.tokens(&self.pages, span.start, span.len - tokens);
+        let pages = len.div_ceil(PAGE_TOKENS) as usize;
+        for page in segment.pages.iter().skip(pages) {
+            self.pages.release(*page, &mut self.outbox.0);
+        }
+        segment.pages.truncate(pages);
+        (segment.len, segment.computed) = (len, segment.computed.min(len));
+        let span = Arc::make_mut(span);
+        span.len -= tokens;
+        span.hasher = Sha256::new();
+        span.feed(&kept);
+        sequence.revision += 1;
+        Ok((tokens, self.drain()))
     }
 
     /// Says that the rows of a run are computed; runs of a segment in their order.

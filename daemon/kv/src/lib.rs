@@ -64,6 +64,7 @@ pub use image::RestoreError;
 pub use ledger::{Bounds, Ledger, Opened, Owner, Part};
 pub use plan::{Plan, Rerun};
 pub use prefix::{Hit, Publish};
+pub use query::SequenceView;
 pub use span::{SpanSpec, SpanView};
 pub use stats::{PrincipalStats, Stats};
 pub use words::{

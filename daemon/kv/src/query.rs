@@ -1,15 +1,60 @@
 //! What the ledger says of its sequences.
 
+use std::sync::Arc;
+
 use crate::{
     command::{Run, View, Write},
     error::KvError,
     ledger::Ledger,
-    sequence::Segment,
+    sequence::{Segment, Sequence},
     span::SpanView,
-    words::{SeqId, SpanId, Token, is_name},
+    words::{SeqId, SpanId, Tag, Token, is_name},
 };
 
+/// A sequence as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SequenceView {
+    /// Its id.
+    pub seq: SeqId,
+    /// Who pays for it.
+    pub principal: Arc<str>,
+    /// What makes its rows.
+    pub tag: Tag,
+    /// What it was forked of.
+    pub parent: Option<SeqId>,
+    /// How often it changed.
+    pub revision: u64,
+    /// Its spans.
+    pub spans: u32,
+    /// Its tokens.
+    pub tokens: u64,
+    /// Its pages; others may hold them too.
+    pub pages: u32,
+    /// Rows that are still to be computed.
+    pub pending: u64,
+}
+
 impl Ledger {
+    /// Every sequence, the oldest first.
+    #[must_use]
+    pub fn sequences(&self) -> Vec<SequenceView> {
+        let view = |(seq, sequence): (&SeqId, &Sequence)| {
+            let pending = sequence.pending();
+            Some(SequenceView {
+                seq: *seq,
+                principal: self.principals.get(sequence.principal as usize)?.clone(),
+                tag: self.tags.get(usize::from(sequence.tag))?.clone(),
+                parent: sequence.parent.map(|parent| parent.seq),
+                revision: sequence.revision,
+                spans: u32::try_from(sequence.spans.len()).unwrap_or(u32::MAX),
+                tokens: sequence.tokens(),
+                pages: u32::try_from(sequence.pages().count()).unwrap_or(u32::MAX),
+                pending: pending.iter().map(|run| u64::from(run.tokens)).sum(),
+            })
+        };
+        self.sequences.iter().filter_map(view).collect()
+    }
+
     /// The digest of a sequence's list of spans as it is: what a certificate calls its survivors.
     ///
     /// # Errors

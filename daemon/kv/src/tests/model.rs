@@ -31,6 +31,10 @@ enum Op {
         at: usize,
         tokens: Vec<Token>,
     },
+    Truncate {
+        at: usize,
+        tokens: u32,
+    },
     Fork {
         at: usize,
     },
@@ -109,6 +113,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (at.clone(), place, kind, any::<bool>(), tokens.clone())
             .prop_map(|(at, place, kind, admitted, tokens)| Op::Add { at, place, kind, admitted, tokens }),
         3 => (at.clone(), tokens).prop_map(|(at, tokens)| Op::More { at, tokens }),
+        2 => (at.clone(), 0_u32..100).prop_map(|(at, tokens)| Op::Truncate { at, tokens }),
         4 => at.clone().prop_map(|at| Op::Fork { at }),
         2 => at.clone().prop_map(|at| Op::Commit { at }),
         2 => (at.clone(), span.clone()).prop_map(|(at, span)| Op::Refuse { at, span }),
@@ -367,6 +372,24 @@ impl World {
         }
     }
 
+    fn truncate(&mut self, seq: SeqId, tokens: u32) {
+        let naive = self.naive.get_mut(&seq).expect("it is there");
+        let Some(span) = naive.spans.last_mut() else {
+            assert_eq!(
+                self.ledger.truncate(seq, tokens).err(),
+                Some(KvError::NoSpanBegun)
+            );
+            return;
+        };
+        let left = span.tokens.len().saturating_sub(tokens as usize);
+        let gone = span.tokens.len() - left;
+        span.tokens.truncate(left);
+        span.values.truncate(left);
+        let (taken, commands) = self.ledger.truncate(seq, tokens).expect("it is there");
+        assert_eq!(taken as usize, gone);
+        self.obey(commands);
+    }
+
     fn commit(&mut self, fork: SeqId) {
         let naive = &self.naive[&fork];
         let revision = |seq| self.ledger.revision(seq).ok();
@@ -531,6 +554,7 @@ impl World {
             }
             Op::Add { at, .. }
             | Op::More { at, .. }
+            | Op::Truncate { at, .. }
             | Op::Fork { at }
             | Op::Commit { at }
             | Op::Refuse { at, .. }
@@ -556,6 +580,7 @@ impl World {
                 ..
             } => self.add(seq, place, kind, admitted, &tokens),
             Op::More { tokens, .. } => self.more(seq, &tokens),
+            Op::Truncate { tokens, .. } => self.truncate(seq, tokens),
             Op::Fork { .. } => {
                 let fork = self.ledger.fork(seq).expect("everything is computed");
                 let mut naive = self.naive[&seq].clone();
