@@ -3,6 +3,7 @@
 mod attend;
 mod product;
 mod row_ops;
+mod tiles;
 
 pub use attend::{Attention, KvPage, KvSequence};
 pub use product::Product;
