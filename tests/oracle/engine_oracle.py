@@ -133,6 +133,18 @@ CASES = {
         "phi3",
         dict(sliding_window=None, rope_parameters=LONG, original_max_position_embeddings=64),
     ),
+    "llama_q8_0": ("llama", dict(head_dim=16)),
+    "qwen3_moe_q8_0": (
+        "qwen3_moe",
+        dict(
+            MOE,
+            num_experts=4,
+            moe_intermediate_size=32,
+            head_dim=32,
+            decoder_sparse_step=1,
+            norm_topk_prob=True,
+        ),
+    ),
 }
 
 
@@ -150,6 +162,35 @@ def fill(name, count, scale, offset):
         bits = ((state * 2685821657736338717) & mask) >> 40
         out[index] = (bits - (1 << 23)) / (1 << 23)
     return out * np.float32(scale) + np.float32(offset)
+
+
+def q8_0_weights(numbers, columns):
+    """What is left of a tensor's numbers in blocks of 32 signed bytes with a scale of 16 bits."""
+    blocks = numbers.reshape(-1, 32)
+    scale = np.abs(blocks).max(axis=1, keepdims=True) / np.float32(127)
+    ratio = blocks * (np.float32(1) / scale)
+    codes = np.sign(ratio) * np.floor(np.abs(ratio) + np.float32(0.5))
+    assert columns % 32 == 0
+    return codes.astype(np.float64) * scale.astype(np.float16).astype(np.float64)
+
+
+def q8_activations(x):
+    """Rows of activations as the engine meets quantised weights with: bytes with a scale of 32 bits, ties to even."""
+    blocks = x.detach().numpy().astype(np.float32).reshape(-1, 32)
+    scale = np.abs(blocks).max(axis=1, keepdims=True) / np.float32(127)
+    inverse = np.where(scale > 0, np.float32(1) / np.where(scale > 0, scale, 1), np.float32(0))
+    codes = np.rint(blocks * inverse.astype(np.float32))
+    return torch.from_numpy(codes.astype(np.float64) * scale.astype(np.float64)).view(x.shape)
+
+
+def quantise_products():
+    """From here on, every product with a matrix quantises its activations."""
+    plain = torch.nn.functional.linear
+
+    def linear(x, weight, bias=None):
+        return plain(q8_activations(x.contiguous()), weight, bias)
+
+    torch.nn.functional.linear = linear
 
 
 def range_of(name, plus_one):
@@ -200,13 +241,17 @@ def build(case):
             for file, view in parts_of(kind, name, parameter):
                 scale, offset = range_of(file, kind.startswith("gemma"))
                 numbers = fill(f"{case}/{file}", view.numel(), scale, offset)
-                view.copy_(torch.from_numpy(numbers.astype(np.float64)).view(view.shape))
+                if case.endswith("_q8_0") and view.dim() == 2:
+                    numbers = q8_0_weights(numbers, view.shape[1])
+                view.copy_(torch.from_numpy(numbers.astype(np.float64)).reshape(view.shape))
                 tensors.append([file, list(view.shape), scale, offset])
     return config, model, tensors
 
 
 def run(case):
     config, model, tensors = build(case)
+    if case.endswith("_q8_0"):
+        quantise_products()
     ids = torch.randint(3, 190, (1, PROMPT), generator=torch.Generator().manual_seed(3))
     streams = []
 
@@ -254,5 +299,6 @@ def run(case):
     print(f"{case}: |logit| up to {float(logits.abs().max()):.2f}, smallest gap {gap:.1e}")
 
 
-for case in sys.argv[1:] or CASES:
+# Cases with quantised products come last: they change how products are computed.
+for case in sorted(sys.argv[1:] or CASES, key=lambda case: case.endswith("_q8_0")):
     run(case)

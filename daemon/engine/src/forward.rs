@@ -210,6 +210,11 @@ impl Runner {
         }
     }
 
+    /// The logits of the last pass, to be changed by whoever chooses among them.
+    pub(crate) fn logits(&mut self) -> &mut [f32] {
+        &mut self.buffers.logits
+    }
+
     /// The kernels and threads.
     pub fn compute(&mut self) -> &mut Compute {
         &mut self.compute

@@ -3,7 +3,8 @@
 //! - [`Model::load`] finds every tensor of a GGUF file or of safetensors, refuses what is missing, left over or odd by its
 //!   name, plans the memory, and packs the weights.
 //! - [`Runner::forward`] computes rows of several sequences at once over pages of keys and values ([`KvMemory`]).
-//! - [`KvPages`] is such memory within this process.
+//! - [`KvPages`] is such memory within this process, [`Runner::generate`] the loop over it for one sequence.
+//! - [`Sampler`] makes a token of logits.
 //!
 //! INVARIANT: the bits of a row's logits depend on the weights, on [`fak_simd::FAMILY`], and on the ordered tokens the row
 //! sees. Not on the batch, chunks, threads, instruction set, forks, or what was evicted before
@@ -29,16 +30,21 @@ mod arch;
 mod error;
 mod experts;
 mod forward;
+mod generate;
 mod kv;
 mod load;
 mod math;
 mod model;
+mod philox;
 mod rope;
+mod sample;
 mod source;
 
 pub use error::{ForwardError, LoadError};
 pub use forward::{Row, Runner, Sequence, VISIBLE_MAX, Watch};
+pub use generate::{Finish, GenerateError, Request, Text};
 pub use kv::{KvFull, KvLayout, KvMemory, KvPages, PageList, PageView};
 pub use load::ROWS_MAX;
 pub use model::{LoadOptions, MemoryPlan, Model};
+pub use sample::{BIASES_MAX, Sampler, Sampling, SamplingError};
 pub use source::Source;
