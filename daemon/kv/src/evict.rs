@@ -401,6 +401,7 @@ impl Ledger {
     /// Puts the spans that stay where their rows are now.
     fn respan(&mut self, sequence: &mut Sequence, plan: &Plan, leaves: &[bool]) {
         let old = std::mem::take(&mut sequence.spans);
+        let mut old: Vec<Option<Arc<Span>>> = old.into_iter().map(Some).collect();
         let first = leaves
             .iter()
             .position(|leaves| *leaves)
@@ -415,8 +416,9 @@ impl Ledger {
         let mut changed = first;
         for (segment, laid) in (0_u32..).zip(&plan.layout) {
             for &(at, row, stays) in &laid.spans {
-                let Some(span) = old.get(at) else { continue };
-                let mut span = Arc::clone(span);
+                let Some(mut span) = old.get_mut(at).and_then(Option::take) else {
+                    continue;
+                };
                 let touched = plan.touched.get(at).copied().unwrap_or(false);
                 if !exact && touched {
                     Arc::make_mut(&mut span).inexact = true;

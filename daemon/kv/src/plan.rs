@@ -142,7 +142,8 @@ impl Sequence {
         let place = |id: u32| self.spans.partition_point(|span| span.id.0 < id);
         let own = self.spans.get(at).map_or(0, |span| span.id.0);
         let mut count = 0;
-        for (here, span) in self.spans.iter().enumerate() {
+        // Nothing before the span attended it.
+        for (here, span) in self.spans.iter().enumerate().skip(at) {
             if let Some(hit) = hits.get_mut(here) {
                 *hit = count;
             }
