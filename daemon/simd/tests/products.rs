@@ -90,7 +90,7 @@ proptest! {
         seed in 1_u64..,
         rows in 1_usize..70,
         blocks in 1_usize..4,
-        batch in 1_usize..30,
+        batch in 1_usize..40,
     ) {
         let numbers = &mut Numbers(seed);
         for kind in WeightKind::ALL {

@@ -246,7 +246,8 @@ fn quantize_run<V: Backend>(x: &[f32], out: Shared<Quad>, lane: usize) {
 
 /// Computes some panels of a job for all rows.
 fn run_unit<V: Backend>(job: &Job<'_>, input: &Input<'_>, panels: Range<usize>, scratch: *mut u8) {
-    if input.rows >= V::TILE.max(4) {
+    // Unpacking a panel pays when two full tiles follow; below that, packed panels are faster.
+    if input.rows >= (2 * V::TILE).max(4) {
         for panel in panels {
             run_many::<V>(job, input, panel, scratch);
         }
