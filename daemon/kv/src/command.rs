@@ -60,6 +60,8 @@ pub struct Run {
     pub position: u32,
     /// How many rows.
     pub tokens: u32,
+    /// Which layout of the sequence it is of: one from before an eviction no longer counts.
+    pub epoch: u64,
 }
 
 /// Rows of a run that lie in one page.

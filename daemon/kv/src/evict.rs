@@ -188,6 +188,7 @@ impl Ledger {
             .ok_or(KvError::NoSequence(plan.seq))?;
         let result = self.rebuild(&mut sequence, plan, &leaves);
         sequence.revision += 1;
+        sequence.epoch += 1;
         self.sequences.insert(plan.seq, sequence);
         let commands = result?;
         let mut facts = self.receipt(plan.seq, subject, left, elsewhere)?;

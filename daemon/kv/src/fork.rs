@@ -81,6 +81,7 @@ impl Ledger {
         self.release(&old);
         // A later revision than both had, so that no plan of either is taken for one of the new.
         fork.revision = fork.revision.max(old.revision) + 1;
+        fork.epoch = fork.epoch.max(old.epoch) + 1;
         fork.parent = old.parent;
         self.sequences.insert(parent.seq, fork);
         Ok(self.drain())

@@ -104,6 +104,7 @@ struct SequenceImage {
     tenant: [u8; 16],
     tag: u16,
     revision: u64,
+    epoch: u64,
     parent: Option<(u64, u64, u32)>,
     segments: Vec<SegmentImage>,
     spans: Vec<SpanImage>,
@@ -431,6 +432,7 @@ fn sequence_image(sequence: &Sequence, gaps: &mut GapTable) -> SequenceImage {
         tenant: sequence.tenant.0,
         tag: sequence.tag,
         revision: sequence.revision,
+        epoch: sequence.epoch,
         parent: sequence
             .parent
             .map(|parent| (parent.seq.0, parent.revision, parent.next)),
@@ -482,6 +484,7 @@ fn sequence_of(image: SequenceImage, gaps: &[Gaps]) -> Option<Sequence> {
         tenant: Salt(image.tenant),
         tag: image.tag,
         revision: image.revision,
+        epoch: image.epoch,
         parent: image.parent.map(|(seq, revision, next)| Parent {
             seq: SeqId(seq),
             revision,

@@ -173,6 +173,7 @@ impl Ledger {
             tenant: owner.tenant,
             tag,
             revision: 0,
+            epoch: 0,
             parent: None,
             segments: Vec::new(),
             spans: Vec::new(),
@@ -365,12 +366,14 @@ impl Ledger {
             span.feed(tokens);
         }
         sequence.revision += 1;
+        let epoch = sequence.epoch;
         commands.append(&mut self.outbox.0);
         let run = Run {
             segment: index,
             row,
             position,
             tokens: count,
+            epoch,
         };
         Ok(Appended {
             span: id,
@@ -424,15 +427,20 @@ impl Ledger {
         span.hasher = Sha256::new();
         span.feed(&kept);
         sequence.revision += 1;
+        sequence.epoch += 1;
         Ok((tokens, self.drain()))
     }
 
     /// Says that the rows of a run are computed; runs of a segment in their order.
     ///
     /// # Errors
-    /// [`KvError::NoSequence`], [`KvError::NotAsked`] when the run does not continue what is computed.
+    /// [`KvError::NoSequence`], [`KvError::NotAsked`] when the run does not continue what is computed, or is of a layout
+    /// that an eviction has changed since: its rows went to pages they are no longer on.
     pub fn computed(&mut self, seq: SeqId, run: Run) -> Result<(), KvError> {
         let sequence = self.sequence_mut(seq)?;
+        if sequence.epoch != run.epoch {
+            return Err(KvError::NotAsked);
+        }
         let segment = sequence
             .segments
             .get_mut(run.segment as usize)

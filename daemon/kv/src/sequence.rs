@@ -103,6 +103,8 @@ pub(crate) struct Sequence {
     pub(crate) tenant: Salt,
     pub(crate) tag: u16,
     pub(crate) revision: u64,
+    /// How often rows were taken away or moved.
+    pub(crate) epoch: u64,
     pub(crate) parent: Option<Parent>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) spans: Vec<Arc<Span>>,
@@ -149,6 +151,7 @@ impl Sequence {
                 row: segment.computed,
                 position: segment.base + segment.computed,
                 tokens: segment.len - segment.computed,
+                epoch: self.epoch,
             })
             .collect()
     }

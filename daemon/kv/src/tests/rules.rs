@@ -406,3 +406,43 @@ fn a_restart_keeps_prefixes_and_what_is_owed() {
         .for_each(|wipe| restored.zeroed(wipe).expect("it is owed"));
     assert_eq!(restored.stats().wiping, 0);
 }
+
+#[test]
+fn rows_that_were_on_their_way_when_the_list_changed_do_not_count() {
+    let mut talk = Talk::new(16, &story(0, 30));
+    let bad = talk.add(
+        talk.seq,
+        &SpanSpec::new("result", Kind::ToolResult),
+        &story(1, 30),
+    );
+    talk.ledger
+        .begin(talk.seq, &SpanSpec::new("question", Kind::User))
+        .expect("a span");
+    let under_way = talk
+        .ledger
+        .append(talk.seq, &story(2, 40))
+        .expect("there is room")
+        .run;
+    let plan = talk.ledger.plan(talk.seq, bad, RECOMPUTE).expect("a plan");
+    let evicted = talk.ledger.execute(&plan).expect("there is room");
+    let late = crate::Run {
+        row: 30,
+        ..under_way
+    };
+    assert_eq!(
+        talk.ledger.computed(talk.seq, under_way),
+        Err(KvError::NotAsked)
+    );
+    assert_eq!(talk.ledger.computed(talk.seq, late), Err(KvError::NotAsked));
+    assert_eq!(
+        evicted
+            .runs
+            .iter()
+            .map(|run| run.tokens)
+            .collect::<Vec<_>>(),
+        [40]
+    );
+    talk.ledger
+        .computed(talk.seq, evicted.runs[0])
+        .expect("it was asked for");
+}
