@@ -2,10 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod gguf;
+
 use std::{fs, path::Path};
 
 use fak_engine::{KvPages, LoadOptions, Model, PageList, Row, Runner, Sequence, Source};
-use fak_gguf::{ModelConfig, Safetensors, TensorType, quantize_row};
+use fak_gguf::{Gguf, ModelConfig, Safetensors, TensorType, quantize_row};
 use fak_simd::{Compute, Isa, KvKind, Pool};
 use serde_json::Value;
 
@@ -109,6 +111,20 @@ impl Case {
             ..LoadOptions::default()
         };
         let source = Source::Safetensors(&files);
+        Model::load(&self.config, source, &options, &mut Pool::new(1)).unwrap()
+    }
+}
+
+impl Case {
+    /// The model out of a GGUF file with matrices stored as `ty`.
+    pub(crate) fn model_gguf(&self, ty: TensorType, kv: KvKind) -> Model {
+        let file = gguf::gguf(self, ty);
+        let file = Gguf::parse(&file).unwrap();
+        let options = LoadOptions {
+            kv,
+            ..LoadOptions::default()
+        };
+        let source = Source::Gguf(&file);
         Model::load(&self.config, source, &options, &mut Pool::new(1)).unwrap()
     }
 }
