@@ -5,6 +5,7 @@
 pub mod callers;
 pub mod disk;
 pub mod results;
+pub mod talk;
 
 use std::{fs, process::Output};
 
