@@ -96,6 +96,18 @@ CASES = {
             norm_topk_prob=True,
         ),
     ),
+    "qwen2_moe": (
+        "qwen2_moe",
+        dict(
+            MOE,
+            num_experts=4,
+            moe_intermediate_size=32,
+            shared_expert_intermediate_size=48,
+            decoder_sparse_step=1,
+            norm_topk_prob=False,
+            use_sliding_window=False,
+        ),
+    ),
     "gpt_oss": (
         "gpt_oss",
         dict(
@@ -210,7 +222,7 @@ def range_of(name, plus_one):
 
 def parts_of(kind, name, tensor):
     """The tensors of a file that make a parameter: (name, view of the parameter)."""
-    if kind in ("mixtral", "qwen3_moe"):
+    if kind in ("mixtral", "qwen2_moe", "qwen3_moe"):
         names = ("gate_proj", "up_proj", "down_proj")
         file = name
         if kind == "mixtral":

@@ -162,6 +162,11 @@ pub(crate) const ARCHS: &[Arch] = &[
         ..PLAIN
     },
     Arch {
+        architecture: Architecture::Qwen2Moe,
+        qkv_biased: true,
+        ..PLAIN
+    },
+    Arch {
         architecture: Architecture::Qwen3,
         qk_norm: QkNorm::Head,
         ..PLAIN

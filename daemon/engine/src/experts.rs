@@ -7,7 +7,7 @@ use crate::{
     error::ForwardError,
     forward::{FfnBuffers, fit, run_ffn},
     math::{exp, sigmoid},
-    model::Moe,
+    model::{Moe, Shared},
 };
 
 /// LIMIT: what a clamped gate is held below, and its partner within.
@@ -62,6 +62,34 @@ pub(crate) fn run(
             for (sum, y) in sum.unwrap_or_default().iter_mut().zip(y) {
                 *sum += weight * y;
             }
+        }
+    }
+    match &moe.shared {
+        Some(shared) => add_shared(compute, (shared, bend), x, (ffn, own), out),
+        None => Ok(()),
+    }
+}
+
+/// Adds `sigmoid(gate x)` times what the shared expert gives.
+#[expect(clippy::cast_possible_truncation, reason = "this is the one rounding")]
+fn add_shared(
+    compute: &mut Compute,
+    (shared, bend): (&Shared<Matrix>, Bend),
+    x: &[f32],
+    (ffn, own): (&mut FfnBuffers, &mut Buffers),
+    out: &mut [f32],
+) -> Result<(), ForwardError> {
+    let hidden = shared.gate.columns();
+    fit(&mut own.scores, x.len() / hidden.max(1));
+    let gate = Product::new(&shared.gate, &mut own.scores);
+    compute.multiply(x, hidden, vec![gate])?;
+    fit(&mut own.y, x.len());
+    run_ffn(compute, (&shared.expert, bend), x, ffn, (&mut own.y, false))?;
+    let rows = out.chunks_mut(hidden).zip(own.y.chunks(hidden));
+    for ((sum, y), score) in rows.zip(&own.scores) {
+        let weight = sigmoid(f64::from(*score)) as f32;
+        for (sum, y) in sum.iter_mut().zip(y) {
+            *sum += weight * y;
         }
     }
     Ok(())

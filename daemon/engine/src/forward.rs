@@ -88,7 +88,8 @@ pub(crate) fn scratch_numbers(config: &ModelConfig) -> u64 {
     let heads = config.heads;
     let attention = u64::from(heads.query + heads.kv) * u64::from(heads.key_dim) * 2;
     let experts = config.experts.map_or(0, |experts| {
-        u64::from(experts.count) + 2 * u64::from(config.hidden) + 2 * u64::from(experts.ffn)
+        let wide = experts.ffn.max(experts.shared_ffn.unwrap_or(0));
+        u64::from(experts.count) + 2 * u64::from(config.hidden) + 2 * u64::from(wide)
     });
     3 * u64::from(config.hidden)
         + attention

@@ -7,7 +7,7 @@ use crate::{
     error::LoadError,
     forward::scratch_numbers,
     kv::KvLayout,
-    model::{Ffn, Half, Layer, Linear, LoadOptions, MemoryPlan, Moe, Parts},
+    model::{Ffn, Half, Layer, Linear, LoadOptions, MemoryPlan, Moe, Parts, Shared},
     rope::{FULL, SLIDING},
     source::{Order, Source, Tensors, Weight},
 };
@@ -64,10 +64,6 @@ fn supported(config: &ModelConfig, arch: &Arch, options: &LoadOptions) -> Result
         (
             arch.adjacent && config.rope.dims > config.heads.key_dim,
             "more turned numbers than a head has",
-        ),
-        (
-            config.experts.is_some_and(|e| e.shared_ffn.is_some()),
-            "an expert every token is sent to",
         ),
         (
             options.rows_max == 0 || options.rows_max > ROWS_MAX,
@@ -318,6 +314,41 @@ impl<'a> Finder<'_, 'a> {
             experts: experts_of,
             used: experts.used as usize,
             normalise: experts.normalise,
+            shared: match experts.shared_ffn {
+                Some(ffn) => Some(self.shared(layer, (ffn as usize, hidden))?),
+                None => None,
+            },
+        })
+    }
+
+    /// The expert every token is sent to.
+    fn shared(
+        &mut self,
+        layer: usize,
+        wide: (usize, usize),
+    ) -> Result<Shared<Weight<'a>>, LoadError> {
+        let (ffn, hidden) = wide;
+        let gate = ("ffn_gate_inp_shexp", "mlp.shared_expert_gate");
+        let name = self.stem(layer, gate) + ".weight";
+        let dims: &[usize] = if self.tensors.is_gguf() {
+            &[hidden]
+        } else {
+            &[hidden, 1]
+        };
+        let gate = self.tensors.weight(name, dims)?;
+        let mut part =
+            |gguf, safetensors, shape| self.linear(layer, (gguf, safetensors), shape, false);
+        Ok(Shared {
+            gate,
+            expert: Ffn {
+                gate: part("ffn_gate_shexp", "mlp.shared_expert.gate_proj", wide)?,
+                up: part("ffn_up_shexp", "mlp.shared_expert.up_proj", wide)?,
+                down: part(
+                    "ffn_down_shexp",
+                    "mlp.shared_expert.down_proj",
+                    (hidden, ffn),
+                )?,
+            },
         })
     }
 

@@ -82,6 +82,14 @@ pub(crate) struct Moe<M> {
     pub(crate) experts: Vec<Ffn<M>>,
     pub(crate) used: usize,
     pub(crate) normalise: bool,
+    pub(crate) shared: Option<Shared<M>>,
+}
+
+/// The expert every token is sent to, and what says how much of it counts.
+#[derive(Debug)]
+pub(crate) struct Shared<M> {
+    pub(crate) expert: Ffn<M>,
+    pub(crate) gate: M,
 }
 
 #[derive(Debug)]
@@ -151,7 +159,15 @@ impl Half<Weight<'_>> {
                 for expert in moe.experts {
                     experts.push(expert.pack(pack)?);
                 }
+                let shared = match moe.shared {
+                    Some(shared) => Some(Shared {
+                        expert: shared.expert.pack(pack)?,
+                        gate: pack(&shared.gate)?,
+                    }),
+                    None => None,
+                };
                 Half::Experts(Moe {
+                    shared,
                     router: moe.router.pack(pack)?,
                     experts,
                     used: moe.used,

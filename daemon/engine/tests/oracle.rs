@@ -102,6 +102,7 @@ cases!(
     smollm3,
     mixtral,
     qwen3_moe,
+    qwen2_moe,
     gpt_oss,
     glm4,
     gemma,
