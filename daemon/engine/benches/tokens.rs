@@ -54,7 +54,7 @@ fn requantised(file: &Gguf<'_>) -> Vec<u8> {
     }
     let mut writer = Writer::new();
     for (key, value) in file.metadata() {
-        writer.entry(key, value.clone());
+        writer.entry(key, *value);
     }
     for (tensor, ty, data) in &stored {
         writer.tensor(tensor.name(), *ty, tensor.dims(), data);

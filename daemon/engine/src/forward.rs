@@ -4,47 +4,18 @@
 //! tokens it sees, and on nothing else, to the bit: every kernel treats rows by themselves, experts are added in the order
 //! of their numbers, and what a row does not see is in none of its sums.
 
-use std::ops::Range;
-
 use fak_gguf::ModelConfig;
-use fak_simd::{
-    Angles, Attention, Compute, Gate, KvPage, KvSequence, Matrix, PAGE_TOKENS, Product, RopeStyle,
-};
+use fak_simd::{Angles, Attention, Compute, Gate, KvSequence, Matrix, Product, RopeStyle};
 
 use crate::{
     arch::Bend,
+    batch::{Plan, Sequence, pages_of, windowed, write_rows},
     error::ForwardError,
     experts,
-    kv::{KvMemory, PageView},
+    kv::KvMemory,
     math::soft_cap,
     model::{Ffn, Half, Layer, Linear, Model},
 };
-
-/// LIMIT: visible tokens of one sequence.
-pub const VISIBLE_MAX: usize = 1 << 20;
-
-/// A token to compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The token.
-    pub token: u32,
-    /// Its position.
-    pub position: u32,
-    /// Whether its logits are wanted.
-    pub logits: bool,
-}
-
-/// New rows of one sequence, and the pages of all it sees.
-///
-/// The rows are the last ones of the views, in order: their keys and values are written there. A row sees what stands
-/// before it along the views, and itself; in a sliding layer, the last of these.
-#[derive(Clone, Copy, Debug)]
-pub struct Sequence<'a> {
-    /// Pages in order, the new rows' places included.
-    pub views: &'a [PageView],
-    /// The new rows.
-    pub rows: &'a [Row],
-}
 
 /// Called between layers with the number of layers done and the residual stream, row by row; `false` stops the pass.
 pub type Watch<'w> = &'w mut dyn FnMut(usize, &[f32]) -> bool;
@@ -97,90 +68,6 @@ pub(crate) fn scratch_numbers(config: &ModelConfig) -> u64 {
         + u64::from(config.vocab)
         + 2 * u64::from(config.rope.dims)
         + experts
-}
-
-/// A batch, checked.
-struct Plan {
-    rows: Vec<Row>,
-    /// For each row, the page and the row in it that it is written to.
-    places: Vec<(u32, usize)>,
-    /// For each sequence, what its rows see in full layers.
-    visible: Vec<Vec<Range<usize>>>,
-}
-
-impl Plan {
-    fn new(model: &Model, kv: &dyn KvMemory, batch: &[Sequence<'_>]) -> Result<Plan, ForwardError> {
-        let count = batch
-            .iter()
-            .map(|s| s.rows.len())
-            .fold(0, usize::saturating_add);
-        if count > model.rows_max {
-            return Err(ForwardError::Rows {
-                rows: count,
-                most: model.rows_max,
-            });
-        }
-        let mut plan = Plan {
-            rows: Vec::with_capacity(count),
-            places: Vec::with_capacity(count),
-            visible: Vec::with_capacity(batch.len()),
-        };
-        for sequence in batch {
-            plan.sequence(model, kv, sequence)?;
-        }
-        let mut sorted = plan.places.clone();
-        sorted.sort_unstable();
-        let twice = sorted.windows(2).find(|pair| pair.first() == pair.last());
-        if let Some(&[(page, row), _]) = twice {
-            return Err(ForwardError::Twice { page, row });
-        }
-        Ok(plan)
-    }
-
-    fn sequence(
-        &mut self,
-        model: &Model,
-        kv: &dyn KvMemory,
-        sequence: &Sequence<'_>,
-    ) -> Result<(), ForwardError> {
-        let bytes = model.layout.page_bytes();
-        let mut total = 0;
-        for view in sequence.views {
-            if !(1..=PAGE_TOKENS).contains(&(view.rows as usize)) {
-                let PageView { page, rows } = *view;
-                return Err(ForwardError::View { page, rows });
-            }
-            if kv.page(view.page).is_none_or(|page| page.len() != bytes) {
-                return Err(ForwardError::Page(view.page));
-            }
-            total += view.rows as usize;
-            if total > VISIBLE_MAX {
-                return Err(ForwardError::Visible(VISIBLE_MAX));
-            }
-        }
-        let count = sequence.rows.len();
-        let first = total.checked_sub(count).ok_or(ForwardError::NoRoom {
-            rows: count,
-            visible: total,
-        })?;
-        for row in sequence.rows {
-            if row.token >= model.config.vocab {
-                return Err(ForwardError::Token(row.token));
-            }
-            if row.position >= model.config.context {
-                return Err(ForwardError::Position(row.position));
-            }
-        }
-        self.rows.extend_from_slice(sequence.rows);
-        let places = sequence
-            .views
-            .iter()
-            .flat_map(|view| (0..view.rows as usize).map(|row| (view.page, row)));
-        self.places.extend(places.skip(first));
-        self.visible
-            .push((first..total).map(|own| 0..own + 1).collect());
-        Ok(())
-    }
 }
 
 /// Makes `buffer` as long as needed; what is in it is about to be written.
@@ -338,11 +225,26 @@ impl Runner {
             }
         }
         write_rows(model, index, kv, plan, (&b.k, &b.v))?;
+        self.attend(model, (index, layer), kv, (batch, plan))
+    }
+
+    /// From Q and what is in the pages to the residual stream.
+    fn attend(
+        &mut self,
+        model: &Model,
+        (index, layer): (usize, &Layer<Matrix>),
+        kv: &dyn KvMemory,
+        (batch, plan): (&[Sequence<'_>], &Plan),
+    ) -> Result<(), ForwardError> {
+        let heads = model.config.heads;
+        let (query, hidden) = (heads.query as usize, model.config.hidden as usize);
+        let width = query * heads.key_dim as usize;
+        let b = &mut self.buffers;
         let scales = &model.config.scales;
         let attention = Attention {
             shape: model.layout.shape(),
             heads: query,
-            kv_heads: own,
+            kv_heads: heads.kv as usize,
             scale: single(scales.attention),
             cap: scales.attention_cap.map(single),
             sinks: layer.sinks.as_deref(),
@@ -359,12 +261,12 @@ impl Runner {
         let is_plain = layer.after_attention.is_none() && is_one(scales.residual);
         if is_plain {
             let out = product(&layer.o, &mut b.x).add();
-            self.compute.multiply(&b.a, query * dim, vec![out])?;
+            self.compute.multiply(&b.a, width, vec![out])?;
             return Ok(());
         }
-        fit(&mut b.y, rows * hidden);
+        fit(&mut b.y, plan.rows.len() * hidden);
         let out = product(&layer.o, &mut b.y);
-        self.compute.multiply(&b.a, query * dim, vec![out])?;
+        self.compute.multiply(&b.a, width, vec![out])?;
         self.after(model, layer.after_attention.as_deref())
     }
 
@@ -476,65 +378,4 @@ pub(crate) fn run_ffn(
     let down = if add { down.add() } else { down };
     compute.multiply(&buffers.gate, wide, vec![down])?;
     Ok(())
-}
-
-/// What rows see in a layer with a window.
-fn windowed(visible: &[Vec<Range<usize>>], window: Option<usize>) -> Vec<Vec<Range<usize>>> {
-    let window = window.unwrap_or(usize::MAX);
-    let narrow = |seen: &Range<usize>| seen.start.max(seen.end.saturating_sub(window))..seen.end;
-    visible
-        .iter()
-        .map(|rows| rows.iter().map(narrow).collect())
-        .collect()
-}
-
-/// Writes the keys and values of all rows into one layer of their pages.
-fn write_rows(
-    model: &Model,
-    layer: usize,
-    kv: &mut dyn KvMemory,
-    plan: &Plan,
-    (keys, values): (&[f32], &[f32]),
-) -> Result<(), ForwardError> {
-    let (layout, shape) = (&model.layout, model.layout.shape());
-    let (dim, bytes) = (shape.head_dim(), layout.layer_bytes());
-    let width = dim * model.config.heads.kv as usize;
-    let rows = keys.chunks(width).zip(values.chunks(width));
-    for (&(page, slot), (key, value)) in plan.places.iter().zip(rows) {
-        let blocks = kv
-            .page_mut(page)
-            .and_then(|page| page.get_mut(layer * bytes..(layer + 1) * bytes))
-            .ok_or(ForwardError::Page(page))?;
-        let heads = key.chunks(dim).zip(value.chunks(dim));
-        for (block, (key, value)) in blocks.chunks_mut(shape.block_bytes()).zip(heads) {
-            if !shape.write(block, slot, key, value) {
-                return Err(ForwardError::Page(page));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// One layer of the pages of every sequence.
-fn pages_of<'k>(
-    model: &Model,
-    layer: usize,
-    kv: &'k dyn KvMemory,
-    batch: &[Sequence<'_>],
-) -> Result<Vec<Vec<KvPage<'k>>>, ForwardError> {
-    let bytes = model.layout.layer_bytes();
-    let page_of = |view: &PageView| {
-        let blocks = kv
-            .page(view.page)
-            .and_then(|page| page.get(layer * bytes..(layer + 1) * bytes))
-            .ok_or(ForwardError::Page(view.page))?;
-        Ok(KvPage {
-            blocks,
-            len: view.rows as usize,
-        })
-    };
-    batch
-        .iter()
-        .map(|sequence| sequence.views.iter().map(page_of).collect())
-        .collect()
 }

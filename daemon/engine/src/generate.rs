@@ -1,8 +1,9 @@
 //! One sequence from a prompt to its end.
 
 use crate::{
+    batch::{Row, Sequence},
     error::ForwardError,
-    forward::{Row, Runner, Sequence},
+    forward::Runner,
     kv::{KvFull, KvPages, PageList},
     model::Model,
     sample::Sampler,

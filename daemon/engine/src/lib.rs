@@ -27,6 +27,7 @@
 )]
 
 mod arch;
+mod batch;
 mod error;
 mod experts;
 mod forward;
@@ -40,8 +41,9 @@ mod rope;
 mod sample;
 mod source;
 
+pub use batch::{Row, Sequence, VISIBLE_MAX};
 pub use error::{ForwardError, LoadError};
-pub use forward::{Row, Runner, Sequence, VISIBLE_MAX, Watch};
+pub use forward::{Runner, Watch};
 pub use generate::{Finish, GenerateError, Request, Text};
 pub use kv::{KvFull, KvLayout, KvMemory, KvPages, PageList, PageView};
 pub use load::ROWS_MAX;

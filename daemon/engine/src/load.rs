@@ -28,8 +28,8 @@ pub(crate) fn blueprint<'a>(
     source: Source<'a>,
     options: &LoadOptions,
 ) -> Result<Blueprint<'a>, LoadError> {
-    let arch =
-        arch(config.architecture).ok_or(LoadError::Architecture(config.architecture.name()))?;
+    let arch = arch(config.architecture)
+        .ok_or_else(|| LoadError::Architecture(config.architecture.name()))?;
     supported(config, arch, options)?;
     let layout = KvLayout::new(config, options.kv)
         .ok_or(LoadError::Unsupported("heads of that many numbers"))?;

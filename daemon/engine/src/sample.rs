@@ -412,7 +412,8 @@ mod tests {
                     Some((_, most)) if most >= *x => best,
                     _ => Some((i, *x)),
                 });
-            prop_assert_eq!(picked, first_of_best.map(|(i, _)| i as u32));
+            let expected = first_of_best.and_then(|(i, _)| u32::try_from(i).ok());
+            prop_assert_eq!(picked, expected);
         }
 
         #[test]

@@ -1,5 +1,12 @@
 //! One answer, always: the bits of a row do not know how it was computed.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of tests are small"
+)]
+
 mod support;
 
 use fak_engine::{KvPages, Model, PageList, Row, Runner, Sequence};

@@ -1,5 +1,12 @@
 //! Answers of tiny models against double precision.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of tests are small"
+)]
+
 mod support;
 
 use fak_engine::Model;
@@ -57,7 +64,7 @@ fn check_model(name: &str, case: &Case, model: &Model) {
     }
     let last = &logits[logits.len() - case.logits.len()..];
     let off = furthest(last, &case.logits);
-    println!(
+    eprintln!(
         "{name}: logits off by {off:.2e}, up to {:.1}",
         largest(last)
     );

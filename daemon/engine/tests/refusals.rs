@@ -1,5 +1,12 @@
 //! What is not loaded and not run, each by its name.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers of tests are small"
+)]
+
 mod support;
 
 use fak_engine::{

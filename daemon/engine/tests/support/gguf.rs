@@ -42,7 +42,7 @@ fn renamed(case: &Case, name: &str) -> String {
     };
     let name = name.replace("post_attention_layernorm", after);
     let found = NAMES.iter().find(|(part, _)| name.contains(part));
-    let name = found.map_or(name.clone(), |(part, own)| name.replacen(part, own, 1));
+    let name = found.map_or_else(|| name.clone(), |(part, own)| name.replacen(part, own, 1));
     name.replace("model.layers.", "blk.")
 }
 

@@ -1,6 +1,10 @@
 //! Tiny models: their weights are made from the names of their tensors, as tests/oracle/engine_oracle.py makes them.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses a part of it"
+)]
 
 pub(crate) mod gguf;
 
