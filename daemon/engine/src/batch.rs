@@ -78,6 +78,15 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Forgets the rows whose logits are not wanted. Their places stay known.
+    pub(crate) fn retain_wanted(&mut self) {
+        let mut rows = self.rows.iter();
+        for visible in &mut self.visible {
+            visible.retain(|_| rows.next().is_some_and(|row| row.logits));
+        }
+        self.rows.retain(|row| row.logits);
+    }
+
     fn sequence(
         &mut self,
         model: &Model,

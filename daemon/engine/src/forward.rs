@@ -9,7 +9,7 @@ use fak_simd::{Angles, Attention, Compute, Gate, KvSequence, Matrix, Product, Ro
 
 use crate::{
     arch::Bend,
-    batch::{Plan, Sequence, pages_of, windowed, write_rows},
+    batch::{Plan, Row, Sequence, pages_of, windowed, write_rows},
     error::ForwardError,
     experts,
     kv::KvMemory,
@@ -17,7 +17,8 @@ use crate::{
     model::{Ffn, Half, Layer, Linear, Model},
 };
 
-/// Called between layers with the number of layers done and the residual stream, row by row; `false` stops the pass.
+/// Called between layers with the number of layers done and the residual stream, row by row; `false` stops the pass. Behind
+/// the last layer there are only the rows whose logits are wanted.
 pub type Watch<'w> = &'w mut dyn FnMut(usize, &[f32]) -> bool;
 
 /// Threads, kernels and buffers for forward passes of any model.
@@ -123,7 +124,7 @@ impl Runner {
         batch: &[Sequence<'_>],
         watch: Watch<'_>,
     ) -> Result<&[f32], ForwardError> {
-        let plan = Plan::new(model, kv, batch)?;
+        let mut plan = Plan::new(model, kv, batch)?;
         self.embed(model, &plan);
         let stopped = |go_on: bool| {
             if go_on {
@@ -134,11 +135,11 @@ impl Runner {
         };
         stopped(watch(0, &self.buffers.x))?;
         for (index, layer) in model.parts.layers.iter().enumerate() {
-            self.attention(model, (index, layer), kv, (batch, &plan))?;
+            self.attention(model, (index, layer), kv, (batch, &mut plan))?;
             self.feed_forward(model, layer)?;
             stopped(watch(index + 1, &self.buffers.x))?;
         }
-        self.head(model, &plan)?;
+        self.head(model)?;
         Ok(&self.buffers.logits)
     }
 
@@ -189,7 +190,7 @@ impl Runner {
         model: &Model,
         (index, layer): (usize, &Layer<Matrix>),
         kv: &mut dyn KvMemory,
-        (batch, plan): (&[Sequence<'_>], &Plan),
+        (batch, plan): (&[Sequence<'_>], &mut Plan),
     ) -> Result<(), ForwardError> {
         let heads = model.config.heads;
         let (query, own) = (heads.query as usize, heads.kv as usize);
@@ -200,7 +201,6 @@ impl Runner {
         fit(&mut b.q, rows * query * dim);
         fit(&mut b.k, rows * own * dim);
         fit(&mut b.v, rows * own * dim);
-        fit(&mut b.a, rows * query * dim);
         let products = vec![
             product(&layer.q, &mut b.q),
             product(&layer.k, &mut b.k),
@@ -225,6 +225,12 @@ impl Runner {
             }
         }
         write_rows(model, index, kv, plan, (&b.k, &b.v))?;
+        if index + 1 == model.parts.layers.len() {
+            // Of rows without logits, nobody reads what comes behind the last keys and values.
+            retain(&mut b.x, hidden, &plan.rows);
+            retain(&mut b.q, query * dim, &plan.rows);
+            plan.retain_wanted();
+        }
         self.attend(model, (index, layer), kv, (batch, plan))
     }
 
@@ -240,6 +246,7 @@ impl Runner {
         let (query, hidden) = (heads.query as usize, model.config.hidden as usize);
         let width = query * heads.key_dim as usize;
         let b = &mut self.buffers;
+        fit(&mut b.a, b.q.len());
         let scales = &model.config.scales;
         let attention = Attention {
             shape: model.layout.shape(),
@@ -304,19 +311,14 @@ impl Runner {
         self.after(model, layer.after_ffn.as_deref())
     }
 
-    /// The logits of the rows that want them.
-    fn head(&mut self, model: &Model, plan: &Plan) -> Result<(), ForwardError> {
+    /// The logits of the rows that are left.
+    fn head(&mut self, model: &Model) -> Result<(), ForwardError> {
         let (hidden, scales) = (model.config.hidden as usize, &model.config.scales);
         let b = &mut self.buffers;
-        b.h.clear();
-        for (row, x) in plan.rows.iter().zip(b.x.chunks(hidden)) {
-            if row.logits {
-                b.h.extend_from_slice(x);
-            }
-        }
+        fit(&mut b.h, b.x.len());
         let eps = single(model.config.norm.eps);
         self.compute
-            .rms_norm_in_place(&mut b.h, &model.parts.norm, eps)?;
+            .rms_norm(&b.x, &model.parts.norm, eps, &mut b.h)?;
         let head = model.parts.head.as_ref().unwrap_or(&model.parts.embedding);
         fit(&mut b.logits, b.h.len() / hidden * head.rows());
         let out = Product::new(head, &mut b.logits);
@@ -327,6 +329,18 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// Keeps those of `numbers` that belong to rows whose logits are wanted.
+fn retain(numbers: &mut Vec<f32>, width: usize, rows: &[Row]) {
+    let mut kept = 0;
+    for (index, row) in rows.iter().enumerate() {
+        if row.logits {
+            numbers.copy_within(index * width..(index + 1) * width, kept);
+            kept += width;
+        }
+    }
+    numbers.truncate(kept);
 }
 
 fn is_one(x: f64) -> bool {

@@ -30,7 +30,7 @@ pub(crate) fn blueprint<'a>(
 ) -> Result<Blueprint<'a>, LoadError> {
     let arch = arch(config.architecture)
         .ok_or_else(|| LoadError::Architecture(config.architecture.name()))?;
-    supported(config, arch, options)?;
+    supported(config, options)?;
     let layout = KvLayout::new(config, options.kv)
         .ok_or(LoadError::Unsupported("heads of that many numbers"))?;
     let mut finder = Finder {
@@ -54,16 +54,12 @@ pub(crate) fn blueprint<'a>(
     })
 }
 
-fn supported(config: &ModelConfig, arch: &Arch, options: &LoadOptions) -> Result<(), LoadError> {
+fn supported(config: &ModelConfig, options: &LoadOptions) -> Result<(), LoadError> {
     let refused = [
         (config.norm.centred, "layer norms"),
         (
             config.heads.key_dim != config.heads.value_dim,
             "keys and values of different sizes",
-        ),
-        (
-            arch.adjacent && config.rope.dims > config.heads.key_dim,
-            "more turned numbers than a head has",
         ),
         (
             options.rows_max == 0 || options.rows_max > ROWS_MAX,

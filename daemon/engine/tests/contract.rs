@@ -9,7 +9,7 @@
 
 mod support;
 
-use fak_engine::{KvPages, Model, PageList, Row, Runner, Sequence};
+use fak_engine::{KvPages, Model, PageList, PageView, Row, Runner, Sequence};
 use fak_gguf::TensorType;
 use fak_simd::{Isa, KvKind};
 use proptest::prelude::*;
@@ -191,6 +191,124 @@ proptest! {
             let clean = [&before[..], &after, &[last]].concat();
             let expected = alone(&model, &clean);
             prop_assert!(bits(&logits) == *expected.last().unwrap(), "{name}");
+        }
+    }
+}
+
+/// Siblings that do not see each other, each on pages of its own; `parts` are the tokens of each.
+struct Siblings {
+    pages: KvPages,
+    views: Vec<PageView>,
+    found: Vec<Vec<u32>>,
+}
+
+impl Siblings {
+    fn new(model: &Model) -> Siblings {
+        Siblings {
+            pages: KvPages::new(&model.kv_layout(), 64),
+            views: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Runs tokens on a page of their own, behind the views `seen`, at `position`. Gives the page.
+    fn add(
+        &mut self,
+        (runner, model): (&mut Runner, &Model),
+        seen: &[PageView],
+        (tokens, position): (&[u32], u32),
+    ) -> PageView {
+        let mut list = PageList::new();
+        list.extend(&mut self.pages, tokens.len()).unwrap();
+        let views = [seen, list.views()].concat();
+        // Every other row's logits are not asked for; those of the others do not change by it.
+        let rows: Vec<Row> = (position..)
+            .zip(tokens)
+            .map(|(position, &token)| Row {
+                token,
+                position,
+                logits: position % 2 == 0 || tokens.len() == 1,
+            })
+            .collect();
+        let batch = [Sequence {
+            views: &views,
+            rows: &rows,
+        }];
+        let logits = runner
+            .forward(model, &mut self.pages, &batch, &mut |_, _| true)
+            .unwrap();
+        self.found.extend(logits.chunks(model.vocab()).map(bits));
+        self.views.extend(list.views());
+        list.views()[0]
+    }
+}
+
+/// Of two isolated siblings one is dropped: what comes after is as if it had never been run.
+#[test]
+fn a_dropped_sibling_was_never_there() {
+    let (stem, refused, kept, after) = (
+        (3..13).collect::<Vec<u32>>(),
+        [66_u32, 12, 80],
+        [31_u32, 8, 90, 7, 21],
+        [17_u32, 44],
+    );
+    for (name, model) in models() {
+        let mut runner = runner(Isa::detect(), 2);
+        let mut run = |with: bool, seen: bool| {
+            let mut all = Siblings::new(&model);
+            let a = all.add((&mut runner, &model), &[], (&stem, 0));
+            let b = with.then(|| all.add((&mut runner, &model), &[a], (&refused, 10)));
+            let c = all.add((&mut runner, &model), &[a], (&kept, 10));
+            let views: Vec<PageView> = match b {
+                Some(b) if seen => vec![a, b, c],
+                _ => vec![a, c],
+            };
+            all.found.clear();
+            for (token, position) in after.iter().zip(15..) {
+                let mut views = views.clone();
+                views.extend(&all.views[if with { 3 } else { 2 }..]);
+                all.add((&mut runner, &model), &views, (&[*token], position));
+            }
+            all.found
+        };
+        let never = run(false, false);
+        assert_eq!(never.len(), 2);
+        assert!(run(true, false) == never, "{name}");
+        assert!(run(true, true) != never, "{name}: the control");
+    }
+}
+
+/// Asking for fewer logits changes none of those that are asked for.
+#[test]
+fn logits_that_are_not_asked_for() {
+    let tokens: Vec<u32> = (0..90).map(|i| i * 37 % 190).collect();
+    for (name, model) in models() {
+        let expected = alone(&model, &tokens);
+        for wanted in [1_usize, 2, 7, 1000] {
+            let mut runner = runner(Isa::detect(), 2);
+            let mut text = Text::new(&model);
+            let mut found = Vec::new();
+            for chunk in [0..50, 50..89, 89..90] {
+                let rows: Vec<Row> = chunk
+                    .clone()
+                    .map(|at| Row {
+                        token: tokens[at],
+                        position: at as u32,
+                        logits: at % wanted == 0,
+                    })
+                    .collect();
+                text.list.extend(&mut text.pages, rows.len()).unwrap();
+                let batch = [Sequence {
+                    views: text.list.views(),
+                    rows: &rows,
+                }];
+                let logits = runner
+                    .forward(&model, &mut text.pages, &batch, &mut |_, _| true)
+                    .unwrap();
+                found.extend(logits.chunks(model.vocab()).map(bits));
+            }
+            let expected: Vec<_> = expected.iter().step_by(wanted).cloned().collect();
+            assert!(found == expected, "{name}: every {wanted}");
         }
     }
 }

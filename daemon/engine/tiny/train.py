@@ -2,6 +2,8 @@
 
     python train.py --out DIR --steps-a N --steps-b N --decay N     repeats a run
     python train.py --out DIR --until HH:MM                         lets the clock choose the three numbers and logs them
+
+`--start CHECKPOINT --round N --rate F` goes on from a checkpoint: whole dialogues of another seed, rates times F.
 """
 
 import argparse
@@ -67,11 +69,16 @@ def main():
     parse.add_argument("--decay", type=int)
     parse.add_argument("--until")
     parse.add_argument("--threads", type=int, default=2)
+    parse.add_argument("--start", type=Path)
+    parse.add_argument("--round", type=int, default=1, help="which dialogues: a number per run that goes on")
+    parse.add_argument("--rate", type=float, default=1.0)
     args = parse.parse_args()
     torch.set_num_threads(args.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(SEED)
     model = Model()
+    if args.start:
+        model.load_state_dict(torch.load(args.start))
     opts = optimisers(model)
     print(f"parameters {sum(p.numel() for p in model.parameters())} seed {SEED}", flush=True)
     total = seconds_until(args.until) if args.until else None
@@ -83,7 +90,7 @@ def main():
     while end is None or step < end:
         gone = time.time() - begin
         if stage == "a" and (step >= steps_a if steps_a is not None else gone > 0.2 * total or mean is not None and mean < 0.02):
-            stage, source, steps_a = "b", batches(SEED + 1, "b"), step
+            stage, source, steps_a = "b", batches(SEED + args.round, "b"), step
             print(f"steps-a {step}", flush=True)
         if end is None and gone > 0.6 * total:
             decay = max(1, int(step / gone * (total - gone)))
@@ -94,7 +101,7 @@ def main():
             factor *= min(1.0, 0.02 + 0.98 * (end - step) / decay)
         for opt, rate in opts:
             for group in opt.param_groups:
-                group["lr"] = rate * factor
+                group["lr"] = rate * factor * args.rate
         tokens, mask = next(source)
         loss = loss_of(model, tokens, mask)
         loss.backward()
