@@ -5,15 +5,19 @@
 //! groups, and the two switches that keep memory out of core dumps. This crate wraps calls and decides
 //! nothing; it is the only crate outside vector code that may contain `unsafe`.
 
+mod cell;
 mod confine;
 mod landlock;
+mod map;
 mod names;
 mod peer;
 mod process;
 mod socket;
 
+pub use cell::{Cell, CellError};
 pub use confine::{Confinement, Unconfined, prove_confinement};
 pub use landlock::landlock_version;
+pub use map::MappedFile;
 pub use names::{group_id, user_id, user_name};
 pub use peer::{Peer, Pidfd, peer};
 pub use process::{

@@ -37,6 +37,11 @@ const EDGES: &[(&str, u8, &[&str])] = &[
         &["fak-types", "fak-chain", "fak-sys", "fak-telemetry"],
     ),
     ("fak-engine", 3, &["fak-gguf", "fak-simd"]),
+    (
+        "fak-worker",
+        3,
+        &["fak-gguf", "fak-token", "fak-simd", "fak-sys", "fak-engine"],
+    ),
     ("fak-config", 3, &["fak-types", "fak-sys", "fak-telemetry"]),
     ("fak-vault", 3, &["fak-types", "fak-chain", "fak-sys"]),
     (
@@ -102,6 +107,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("fak-control", "fak-telemetry"),
     ("fak-journal", "fak-telemetry"),
     ("fak-config", "fak-telemetry"),
+    ("fak-worker", "fak-engine"),
 ];
 
 /// What only floors 3 and 4 may pull in.
