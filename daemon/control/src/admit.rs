@@ -238,6 +238,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         if verdict.kind.admits() {
             self.note_reading(who, snapshot, reading)
         } else {
+            self.note_unread(who, snapshot, reading.trace);
             Ok(())
         }
     }

@@ -223,6 +223,27 @@ impl<E: Evidence, O: Office> Desk<E, O> {
         taken.map_err(|why| Verdict::deny(Reason::DefaultDeny, BY_VAULT, &why.to_string()))
     }
 
+    /// Notes that a session whose first result was sealed lacks nothing: after a restart its taint alone would look as
+    /// if something had been read that is not remembered.
+    pub(crate) fn note_unread(&self, who: &Principal, snapshot: &Snapshot, trace: &str) {
+        let stated = self.flow_rules(snapshot, who).filter(|flow| flow.stated);
+        let Some(flow) = stated else { return };
+        let taken = unhurried(|| {
+            self.with_ledger((who, trace), &flow, |held, of| {
+                if !held.is_blank() || held.ledger.usage().full {
+                    return Ok(());
+                }
+                self.take((held, of), &Record::Words(String::new()))
+            })
+        });
+        if let Err(why) = taken {
+            // The safe side: after a restart the session trusts nothing it does not know.
+            Notice::of(Event::Internal).say(&format!(
+                "a session will not be known to have read nothing: {why}"
+            ));
+        }
+    }
+
     /// Takes what the user said and what the session is for.
     pub(crate) async fn tell(
         &self,
