@@ -31,7 +31,7 @@ pub struct Faults {
 #[derive(Debug)]
 enum InFlight {
     /// Judged under the policy of its time, not yet settled.
-    Judged(Ask, Judgement),
+    Judged(Ask, Box<Judgement>),
     /// Settled; its row is not durable yet.
     Settled(Ask, Box<Decision>),
 }
@@ -201,7 +201,8 @@ impl World {
             Some(verdict) => self.snapshot.shed(&who, &call, verdict),
             None => self.snapshot.judge(&who, &call, &NoWorld),
         };
-        self.in_flight.push(InFlight::Judged(ask, judgement));
+        self.in_flight
+            .push(InFlight::Judged(ask, Box::new(judgement)));
     }
 
     /// Calls overtake one another between judging and settling, never between settling and the disk.
@@ -219,7 +220,7 @@ impl World {
         self.mind();
         let decision = self
             .kernel
-            .settle(self.now, &ask.who(), &ask.call(), judgement);
+            .settle(self.now, &ask.who(), &ask.call(), *judgement);
         let is_late = self.empty_at.is_none_or(|at| self.passed >= at);
         self.outlived |= is_late && &*decision.verdict.by == BY_EMERGENCY;
         self.in_flight
