@@ -290,7 +290,7 @@ fn plays(seed: u64) {
 fn who_is_killed_says_what_who_is_not_says() {
     let named = std::env::var("FAK_SEED").ok();
     let named = named.map(|seed| seed.parse().expect("a number"));
-    for seed in named.map_or(SEEDS.to_vec(), |seed| vec![seed]) {
+    for seed in named.map_or_else(|| SEEDS.to_vec(), |seed| vec![seed]) {
         println!("seed {seed}, {STEPS} steps");
         plays(seed);
     }
