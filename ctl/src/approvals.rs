@@ -174,8 +174,23 @@ fn approve(out: &Out, daemon: &Daemon, flags: ApproveFlags) -> Outcome {
     {
         return Err(own(&approval));
     }
-    let dir = match flags.dir {
-        Some(dir) => dir,
+    let evidence = corroborated(&approval, &flags)?;
+    let request = ApproveRequest {
+        id: flags.id,
+        approve: true,
+        reason: flags.reason,
+        evidence: evidence.clone(),
+    };
+    decide(out, daemon, request, &evidence)
+}
+
+/// What was seen of each claim. The place is looked at only when there is one: an approver may stand where they may not look.
+fn corroborated(approval: &Approval, flags: &ApproveFlags) -> Result<Vec<Evidence>, Failure> {
+    if approval.claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dir = match &flags.dir {
+        Some(dir) => dir.clone(),
         None => std::env::current_dir().map_err(|error| Failure::reading(".", &error))?,
     };
     let hands = claims::Hands {
@@ -192,13 +207,7 @@ fn approve(out: &Out, daemon: &Daemon, flags: ApproveFlags) -> Outcome {
             seen,
         });
     }
-    let request = ApproveRequest {
-        id: flags.id,
-        approve: true,
-        reason: flags.reason,
-        evidence: evidence.clone(),
-    };
-    decide(out, daemon, request, &evidence)
+    Ok(evidence)
 }
 
 fn real(dir: &Path) -> Result<PathBuf, Failure> {
