@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
+mod results;
+
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
@@ -29,7 +31,7 @@ fn main() {
     if let Some(dir) = bin_from_args() {
         run(&dir);
     } else {
-        println!("usage: fak-bench --bin DIRECTORY-OF-BINARIES");
+        println!("usage: fak-bench --bin DIRECTORY-OF-BINARIES [results]");
     }
 }
 
@@ -55,7 +57,11 @@ fn run(dir: &std::path::Path) {
         "{:<52} {:>12} {:>12}",
         "figure (median of rounds)", "p50", "p99"
     );
+    if std::env::args().any(|word| word == "results") {
+        return results::run(dir, &alone);
+    }
     start_and_memory(dir);
+    results::run(dir, &alone);
     for durability in ["async", "commit"] {
         let place = Place::in_dir(dir);
         let daemon = place.start(&["--durability", durability]);
