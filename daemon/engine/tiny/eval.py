@@ -14,7 +14,7 @@ import random
 import torch
 
 from data import ASSISTANT, CALL, END, Maker, call_text, encode, segments
-from model import CONTEXT, Model
+from model import CONTEXT, LAYERS, Model
 
 SEED = {"test": 900, "para": 901}
 ANSWER_MAX = 240
@@ -34,13 +34,14 @@ def load(path):
 @torch.no_grad()
 def answer(model, tokens):
     """The tokens a greedy run writes after `tokens`, without the end."""
-    tokens, begin = list(tokens), len(tokens)
-    while len(tokens) < min(begin + ANSWER_MAX, CONTEXT):
-        best = int(model.logits(model(torch.tensor([tokens]))[0, -1]).argmax())
+    out, feed, begin, past = [], list(tokens), 0, [{} for _ in range(LAYERS)]
+    while len(out) < ANSWER_MAX and begin + len(feed) < CONTEXT:
+        best = int(model.logits(model(torch.tensor([feed]), begin, past)[0, -1]).argmax())
         if best == END:
             break
-        tokens.append(best)
-    return tokens[begin:]
+        begin, feed = begin + len(feed), [best]
+        out.append(best)
+    return out
 
 
 def shown(tokens):

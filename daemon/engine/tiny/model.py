@@ -25,13 +25,17 @@ class Block(nn.Module):
         self.ffn_gate, self.ffn_up = nn.Linear(HIDDEN, FFN, bias=False), nn.Linear(HIDDEN, FFN, bias=False)
         self.ffn_down = nn.Linear(FFN, HIDDEN, bias=False)
 
-    def forward(self, x, cos, sin):
+    def forward(self, x, cos, sin, past=None):
+        """`past`: keys and values of the tokens before, which those of `x` join."""
         rows, length, _ = x.shape
         y = self.attn_norm(x)
         q, k, v = (w(y).view(rows, length, -1, HEAD_DIM).transpose(1, 2) for w in (self.attn_q, self.attn_k, self.attn_v))
         q, k = rotated(q, cos, sin), rotated(k, cos, sin)
+        if past is not None:
+            k, v = torch.cat([past.get("k", k[:, :, :0]), k], 2), torch.cat([past.get("v", v[:, :, :0]), v], 2)
+            past["k"], past["v"] = k, v
         group = HEADS // KV_HEADS
-        y = F.scaled_dot_product_attention(q, k.repeat_interleave(group, 1), v.repeat_interleave(group, 1), is_causal=True)
+        y = F.scaled_dot_product_attention(q, k.repeat_interleave(group, 1), v.repeat_interleave(group, 1), is_causal=length > 1)
         x = x + self.attn_output(y.transpose(1, 2).reshape(rows, length, -1))
         y = self.ffn_norm(x)
         return x + self.ffn_down(F.silu(self.ffn_gate(y)) * self.ffn_up(y))
@@ -47,14 +51,17 @@ class Model(nn.Module):
             if p.dim() > 1:
                 nn.init.normal_(p, 0.0, 0.02)
 
-    def forward(self, tokens):
-        """tokens [rows, length] -> hidden states [rows, length, HIDDEN]; `logits` makes scores of them."""
+    def forward(self, tokens, begin=0, past=None):
+        """tokens [rows, length] -> hidden states [rows, length, HIDDEN]; `logits` makes scores of them.
+
+        With `past` (a dictionary per layer) `tokens` go on at position `begin`: all at once first, then one by one.
+        """
         x = self.token_embd(tokens)
         rate = THETA ** (-torch.arange(0, HEAD_DIM, 2, dtype=torch.float32) / HEAD_DIM)
-        angle = torch.outer(torch.arange(tokens.shape[1], dtype=torch.float32), rate)
+        angle = torch.outer(torch.arange(begin, begin + tokens.shape[1], dtype=torch.float32), rate)
         cos, sin = angle.cos(), angle.sin()
-        for block in self.blk:
-            x = block(x, cos, sin)
+        for n, block in enumerate(self.blk):
+            x = block(x, cos, sin, None if past is None else past[n])
         return self.output_norm(x)
 
     def logits(self, hidden):
