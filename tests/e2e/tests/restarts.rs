@@ -96,6 +96,7 @@ struct Side {
     place: Place,
     daemon: Option<Daemon>,
     approval: Option<String>,
+    calls: usize,
 }
 
 impl Side {
@@ -107,6 +108,7 @@ impl Side {
             place,
             daemon,
             approval: None,
+            calls: 0,
         })
     }
 
@@ -127,7 +129,8 @@ impl Side {
                 line(&both(&admit(place, &args, text.as_bytes())))
             }
             Step::Ask(tool, args) => {
-                let id = format!("{tool}-{}", args.len());
+                self.calls += 1;
+                let id = format!("{tool}-{}", self.calls);
                 let words = [
                     "adjudicate",
                     tool,
