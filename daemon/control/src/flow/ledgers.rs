@@ -268,7 +268,9 @@ impl Ledgers {
         let idle = place.is_none_or(|place| Arc::strong_count(&place.slot) == 1);
         if idle && memory.drop_log(log).is_ok() {
             let place = live.places.remove(log);
-            live.bytes -= place.map_or(0, |place| place.bytes);
+            live.bytes = live
+                .bytes
+                .saturating_sub(place.map_or(0, |place| place.bytes));
         }
     }
 
@@ -368,6 +370,7 @@ impl Held {
             }
             held.records += 1;
             held.bytes += bytes.len();
+            held.rules = Some(of.digest);
         }
         held
     }

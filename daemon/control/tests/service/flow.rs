@@ -417,3 +417,47 @@ async fn a_session_that_carries_on_remembers_what_the_one_before_it_did() {
     let detail = answer.verdict.expect("a verdict").detail;
     assert!(detail.contains("inbox (row "), "{detail}");
 }
+
+#[tokio::test]
+async fn a_call_without_arguments_counts_like_any_other() {
+    let service = Service::remembering(crate::support::POLICY, Notebook::default());
+    tell(&service, "", &[("Read", 1)]).await.expect("told");
+    let read = || asks(&service, "Read", "");
+    assert_eq!(line(&read().await.verdict), "ALLOW NONE allow/Read");
+    assert_eq!(line(&read().await.verdict), "DENY POLICY_BLOCK flow/scope");
+}
+
+#[tokio::test]
+async fn labels_stay_what_they_were_when_the_policy_changes_after_a_restart() {
+    let notebook = Notebook::default();
+    {
+        let service = mail(&notebook);
+        read(&service, "contacts", PEOPLE, "{}").await;
+    }
+    let distrusting = MAIL.replace("\"otherwise\": \"trusted\"", "\"otherwise\": \"tainted\"");
+    {
+        let service = mail(&notebook);
+        // Looks the ledger up and leaves nothing in its log.
+        assert_eq!(
+            sends(&service, "made-up@nowhere.example").await,
+            "DENY TRUST_VIOLATION flow"
+        );
+        let manifest = fak_control::Manifest {
+            text: distrusting.clone(),
+            name: "mail.json".to_owned(),
+            format: String::new(),
+        };
+        let change = Change::Load(manifest);
+        assert!(service.desk.change(None, &change, false).await.ok);
+        read(&service, "inbox", STRANGER, "{}").await;
+        assert_eq!(
+            sends(&service, "ann@work.example").await,
+            "ALLOW NONE allow/send_mail"
+        );
+    }
+    let service = Service::remembering(&distrusting, notebook);
+    assert_eq!(
+        sends(&service, "ann@work.example").await,
+        "ALLOW NONE allow/send_mail"
+    );
+}
