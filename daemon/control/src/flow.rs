@@ -151,7 +151,7 @@ impl<E: Evidence, O: Office> Desk<E, O> {
                 }
                 let record = Record::Call {
                     tool: question.tool.clone(),
-                    args: arguments(question).to_owned(),
+                    args: question.args.clone(),
                     approved: asks && decision.approval.is_some(),
                 };
                 let Err(why) = self.take((held, of), &record) else {
@@ -428,20 +428,11 @@ fn opinion(held: &Held, of: &Of<'_>, question: &Question) -> Option<Verdict> {
     if !of.rules.is_sink(&question.tool) && !held.ledger.is_scoped() {
         return None;
     }
-    let Ok(args) = Args::parse(arguments(question), &ARGS) else {
+    let Ok(args) = Args::parse(&question.args, &ARGS) else {
         let detail = "the arguments cannot be read, so where they come from is unknown";
         return Some(Verdict::deny(Reason::Malformed, BY_FLOW, detail));
     };
     said(&held.ledger.check(of.rules, &question.tool, &args))
-}
-
-/// A call's arguments; none at all are an empty object.
-fn arguments(question: &Question) -> &str {
-    if question.args.is_empty() {
-        "{}"
-    } else {
-        &question.args
-    }
 }
 
 /// A ledger's answer as a verdict.
